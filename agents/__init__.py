@@ -1,0 +1,1 @@
+"""Lifelong agents: learners on a bus of components."""

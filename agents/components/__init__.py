@@ -1,0 +1,1 @@
+"""Components: one lifelong-learning mechanism each, hung on an agent's bus."""

@@ -1,0 +1,1 @@
+"""Environment families and the task protocol."""

@@ -1,0 +1,45 @@
+"""Finding a built-in by name or a plug-in by ``module:Class``, with errors that say what was meant."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
+    """Give the error for a misspelt name: what was found, the nearest known name, and all known names."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    return ValueError(f"unknown {kind} {name!r};{hint} known: {', '.join(known) or 'none'}.")
+
+
+def resolve(kind: str, name: str, built_in: Mapping[str, str]) -> Any:
+    """Give the object that ``name`` stands for.
+
+    name: a key of ``built_in`` (whose values are ``"package.module:Object"``), or such an import path itself.
+    Raises ValueError for an unknown name, and for a plug-in that does not import or lacks the object.
+    """
+    path = built_in.get(name)
+    if path is None:
+        if ":" not in name:
+            message = f"{unknown_name(kind, name, built_in)} A plug-in is named as 'package.module:Class'."
+            raise ValueError(message)
+        path = name
+    module_name, _, attribute = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # a plug-in's module may fail in any way; all of them are the user's to see
+        raise ValueError(
+            f"the {kind} plug-in {name!r} does not import: {type(error).__name__}: {error}. "
+            "Check that the module is on the Python path and imports by itself."
+        ) from error
+    if not hasattr(module, attribute):
+        public = [entry for entry in vars(module) if not entry.startswith("_")]
+        raise ValueError(
+            f"the module of the {kind} plug-in {name!r} has no {attribute!r}: "
+            f"{unknown_name('name', attribute, public)}"
+        )
+    return getattr(module, attribute)

@@ -1,0 +1,305 @@
+"""Task spaces: named features with bounds, and the unit cube in which every task is a point."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lifelong_rl.envs.lookup import unknown_name
+
+Value: TypeAlias = float | int | str
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One named task parameter. Make it with :meth:`real`, :meth:`integer` or :meth:`category`."""
+
+    name: str
+    kind: Literal["real", "integer", "category"]
+    default: Value
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+    """Whether the unit interval maps to [low, high] evenly in the logarithm (real features with low > 0)."""
+    unit: str = ""
+    """Physical unit, for people: "m", "kg", "rad/s"; empty for a pure number."""
+    choices: tuple[Value, ...] = ()
+
+    @classmethod
+    def real(
+        cls, name: str, low: float, high: float, default: float, *, log: bool = False, unit: str = ""
+    ) -> Feature:
+        """Give a real feature in [low, high]."""
+        return cls(name, "real", float(default), float(low), float(high), log, unit)
+
+    @classmethod
+    def integer(cls, name: str, low: int, high: int, default: int, *, unit: str = "") -> Feature:
+        """Give an integer feature in {low, ..., high}; each value owns an equal share of the unit interval."""
+        return cls(name, "integer", int(default), int(low), int(high), False, unit)
+
+    @classmethod
+    def category(cls, name: str, choices: Sequence[Value], default: Value) -> Feature:
+        """Give a feature with unordered values; each choice owns an equal share of the unit interval."""
+        return cls(name, "category", default, choices=tuple(choices))
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"a feature's name must be a Python identifier, found {self.name!r}.")
+        if self.kind == "category":
+            if len(set(self.choices)) < 1 or len(set(self.choices)) != len(self.choices):
+                raise ValueError(f"feature {self.name!r} needs distinct choices, found {self.choices}.")
+        elif not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(
+                f"feature {self.name!r} needs finite bounds with low < high, found [{self.low}, {self.high}]."
+            )
+        if self.log and self.low <= 0:
+            raise ValueError(f"feature {self.name!r} has a log scale and needs low > 0, found {self.low}.")
+        self.check(self.default)
+
+    def check(self, value: Any) -> Value:
+        """Give ``value`` as this feature's type; ValueError names feature, value and allowed range."""
+        if self.kind == "category":
+            if value not in self.choices:
+                raise ValueError(f"feature {self.name!r} must be one of {self.choices}, found {value!r}.")
+            return value  # type: ignore[no-any-return]  # it equals one of the choices, whose type is Value
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not self.low <= number <= self.high:
+            raise ValueError(
+                f"feature {self.name!r} must lie in [{self.low:g}, {self.high:g}]"
+                f"{' ' + self.unit if self.unit else ''}, found {value!r}."
+            )
+        if self.kind == "integer":
+            if number != int(number):
+                raise ValueError(f"feature {self.name!r} must be an integer, found {value!r}.")
+            return int(number)
+        return number
+
+    @property
+    def n_values(self) -> int | None:
+        """Number of distinct values, or None for a real feature."""
+        if self.kind == "real":
+            return None
+        return len(self.choices) if self.kind == "category" else int(self.high - self.low) + 1
+
+    def from_unit(self, unit: NDArray[np.float64]) -> list[Value]:
+        """Map n coordinates in [0, 1] to n values of this feature."""
+        if self.kind == "real":
+            if self.log:
+                values = np.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
+            else:
+                values = self.low + unit * (self.high - self.low)
+            clipped: list[Value] = np.clip(values, self.low, self.high).tolist()  # rounding may step outside
+            return clipped
+        assert self.n_values is not None
+        index = np.minimum((unit * self.n_values).astype(np.int64), self.n_values - 1).tolist()
+        return [self.choices[i] if self.kind == "category" else int(self.low) + i for i in index]
+
+    def to_unit(self, value: Value) -> float:
+        """Map a value to its coordinate in [0, 1]: the centre of its share for integers and categories."""
+        value = self.check(value)
+        if self.kind == "real":
+            number = float(value)
+            if self.log:
+                span = math.log(self.high) - math.log(self.low)
+                return min(1.0, max(0.0, (math.log(number) - math.log(self.low)) / span))
+            return (number - self.low) / (self.high - self.low)
+        assert self.n_values is not None
+        index = self.choices.index(value) if self.kind == "category" else int(value) - int(self.low)
+        return (index + 0.5) / self.n_values
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: a point of a family's task space. Frozen, hashable, and cheap to send between processes."""
+
+    family: str
+    names: tuple[str, ...]
+    values: tuple[Value, ...]
+    unit: tuple[float, ...]
+    """The task's coordinates in the unit cube of the space that made it."""
+    name: str = ""
+    """What people call it ("east"); empty for a task that nobody named."""
+
+    @property
+    def params(self) -> dict[str, Value]:
+        """The features by name."""
+        return dict(zip(self.names, self.values, strict=True))
+
+    @cached_property
+    def id(self) -> str:
+        """A stable id, the same in every process and run: the name, or family and hash of the values."""
+        if self.name:
+            return self.name
+        text = repr(sorted(self.params.items())).encode()
+        return f"{self.family}-{hashlib.blake2b(text, digest_size=5).hexdigest()}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the task as plain JSON values; :meth:`TaskSpace.task` with ``params`` is the way back."""
+        return {"id": self.id, "params": self.params, "unit": list(self.unit)}
+
+
+class TaskSpace:
+    """The named features of an environment family; every task is a point of the unit cube [0, 1]^d.
+
+    Integers and categories own equal shares of their axis; a feature with a log scale is even in the logarithm.
+    """
+
+    def __init__(self, family: str, features: Sequence[Feature], fixed: Mapping[str, Value] | None = None):
+        names = [feature.name for feature in features]
+        if len(set(names)) != len(names):
+            raise ValueError(f"features of {family!r} need distinct names, found {names}.")
+        self.family = family
+        self.features = tuple(features)
+        self.fixed = dict(fixed or {})
+        """Features that :meth:`subspace` pinned to one value: part of every task, not of the cube."""
+        self.names = (*names, *self.fixed)
+        self._fixed_values = tuple(self.fixed.values())
+
+    @property
+    def dimension(self) -> int:
+        """Number of free features d."""
+        return len(self.features)
+
+    def __repr__(self) -> str:
+        return f"TaskSpace({self.family!r}, d={self.dimension}, features={[f.name for f in self.features]})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TaskSpace):
+            return NotImplemented
+        return (self.family, self.features, self.fixed) == (other.family, other.features, other.fixed)
+
+    def __hash__(self) -> int:
+        return hash((self.family, self.features))
+
+    def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draw ``n`` points uniformly; shape (n, d) in [0, 1]."""
+        return rng.random((n, self.dimension))
+
+    def decode(self, unit: ArrayLike, name: str = "") -> Task:
+        """Give the task at one point of the unit cube, shape (d,)."""
+        point = np.asarray(unit, dtype=np.float64)
+        if point.shape != (self.dimension,):
+            raise ValueError(
+                f"a point of the task space of {self.family!r} has shape ({self.dimension},), found {point.shape}."
+            )
+        task = self.decode_many(point[None])[0]
+        return replace(task, name=name) if name else task
+
+    def decode_many(self, units: ArrayLike) -> list[Task]:
+        """Give the tasks at n points of the unit cube, shape (n, d)."""
+        points = self.check_points(units)
+        if not self.features:
+            rows: list[tuple[Value, ...]] = [()] * len(points)
+        else:
+            columns = [f.from_unit(points[:, i]) for i, f in enumerate(self.features)]
+            rows = list(zip(*columns, strict=True))
+        fixed, family, names = self._fixed_values, self.family, self.names
+        return [
+            Task(family, names, row + fixed, tuple(unit))
+            for row, unit in zip(rows, points.tolist(), strict=True)
+        ]
+
+    def check_points(self, units: ArrayLike) -> NDArray[np.float64]:
+        """Give ``units`` as a float array of shape (n, d); ValueError where shape or range are wrong."""
+        points = np.asarray(units, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != self.dimension:
+            raise ValueError(
+                f"points of the task space of {self.family!r} have shape (n, {self.dimension}), "
+                f"found {points.shape}."
+            )
+        if points.size and not (points.min() >= 0.0 and points.max() <= 1.0):  # NaN fails both
+            worst = points[~((points >= 0) & (points <= 1))][0]
+            raise ValueError(f"points of a task space must lie in [0, 1], found {worst}.")
+        return points
+
+    def encode(self, params: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Map features by name to the unit cube, shape (d,). Features left out take their defaults."""
+        return np.array(self.task(params).unit)
+
+    def task(self, params: Mapping[str, Any] | None = None, name: str = "") -> Task:
+        """Give the task with these exact feature values. Features left out take their defaults."""
+        params = dict(params or {})
+        for key in params:
+            if key not in self.names:
+                raise unknown_name(f"feature of {self.family!r}", key, self.names)
+        for key, value in self.fixed.items():
+            if params.get(key, value) != value:
+                raise ValueError(
+                    f"feature {key!r} is fixed to {value!r} in this subspace, found {params[key]!r}."
+                )
+        values = tuple(f.check(params.get(f.name, f.default)) for f in self.features)
+        unit = tuple(f.to_unit(value) for f, value in zip(self.features, values, strict=True))
+        return Task(self.family, self.names, values + self._fixed_values, unit, name)
+
+    @property
+    def default(self) -> Task:
+        """The task whose features all have their default values."""
+        return self.task()
+
+    def check(self, task: Task) -> Task:
+        """Give ``task`` if it belongs to this space; ValueError says which feature does not."""
+        if task.family != self.family:
+            raise ValueError(f"a task of family {self.family!r} is expected, found one of {task.family!r}.")
+        if len(task.names) != len(self.names):
+            missing = set(self.names) ^ set(task.names)
+            raise ValueError(f"a task of {self.family!r} has features {self.names}; differing: {missing}.")
+        params = task.params
+        for feature in self.features:
+            if feature.name not in params:
+                raise ValueError(f"the task {task.id!r} lacks the feature {feature.name!r}.")
+            feature.check(params[feature.name])
+        return task
+
+    def grid(self, per_axis: int) -> NDArray[np.float64]:
+        """Give a full grid, shape (m, d): ``per_axis`` cell centres on each real axis, each value of the others."""
+        axes = []
+        for feature in self.features:
+            n = per_axis if feature.n_values is None else min(per_axis, feature.n_values)
+            axes.append((np.arange(n) + 0.5) / n)
+        if not axes:
+            return np.zeros((1, 0))
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, self.dimension)
+
+    def subspace(self, **bounds: Any) -> TaskSpace:
+        """Give a narrower space: ``feature=(low, high)`` narrows, ``feature=value`` pins it and drops its axis.
+
+        For a category, a tuple names the choices that stay.
+        """
+        for name in bounds:
+            if name not in [f.name for f in self.features]:
+                raise unknown_name(f"free feature of {self.family!r}", name, [f.name for f in self.features])
+        features, fixed = [], dict(self.fixed)
+        for feature in self.features:
+            bound = bounds.get(feature.name)
+            if bound is None:
+                features.append(feature)
+            elif isinstance(bound, tuple | list):
+                features.append(_narrowed(feature, tuple(bound)))
+            else:
+                fixed[feature.name] = feature.check(bound)
+        return TaskSpace(self.family, features, fixed)
+
+
+def _narrowed(feature: Feature, bound: tuple[Any, ...]) -> Feature:
+    values = tuple(feature.check(value) for value in bound)
+    if feature.kind == "category":
+        return replace(feature, choices=values, default=values[0])
+    if len(values) != 2:
+        raise ValueError(f"the bounds of feature {feature.name!r} are (low, high), found {bound!r}.")
+    low, high = float(values[0]), float(values[1])
+    if not low < high:
+        raise ValueError(f"the bounds of feature {feature.name!r} need low < high, found {bound!r}.")
+    default = min(max(float(feature.default), low), high)
+    if feature.kind == "integer":
+        return replace(feature, low=int(low), high=int(high), default=int(default))
+    return replace(feature, low=low, high=high, default=default)

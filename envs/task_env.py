@@ -1,0 +1,181 @@
+"""The task protocol: an environment whose episodes each play one task of its family."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from lifelong_rl.envs.space import Task, TaskSpace, Value
+
+TaskLike: TypeAlias = Task | Mapping[str, Any] | Sequence[float] | NDArray[np.floating[Any]]
+Observation: TypeAlias = NDArray[np.float32]
+ObserveTask: TypeAlias = Literal["none", "vector", "one-hot"]
+
+
+class TaskEnv(gymnasium.Env[Observation, Any]):
+    """A Gymnasium environment family: each instance plays tasks of its :attr:`task_space`, one an episode.
+
+    A family writes four short methods: :meth:`apply_task`, :meth:`start_episode`, :meth:`advance` and
+    :meth:`score_episode`; ``reset`` and ``step`` are given. Everything random comes from ``self.np_random``, so
+    that an episode is determined by its task, the seed, and the actions: resuming a run relies on it.
+
+    The info of every ``reset`` holds ``"task"``; that of an episode's last step holds ``"task"`` (the one really
+    played), ``"score"`` in [0, 1] and ``"success"`` (bool).
+    """
+
+    task_space: ClassVar[TaskSpace]
+    max_episode_steps: int
+    """Steps after which an episode is truncated (info-wise a time limit, not a terminal state)."""
+    action_kinds: ClassVar[tuple[Literal["discrete", "continuous"], ...]]
+    """The kinds of action space the family offers, its usual one first (constructor argument ``actions``)."""
+
+    def __init__(self, *, observe_task: ObserveTask = "none", tasks: Sequence[Task] = ()):
+        """Finish construction; a family calls it last, with its own observation and action space set.
+
+        observe_task: "vector" appends the task's point of the unit cube to the observation (a Box of shape (m,)),
+            "one-hot" the index of the task among ``tasks``.
+        """
+        if observe_task not in ("none", "vector", "one-hot"):
+            raise ValueError(f"observe_task must be 'none', 'vector' or 'one-hot', found {observe_task!r}.")
+        if observe_task == "one-hot" and not tasks:
+            raise ValueError("observe_task='one-hot' needs the list of tasks: pass tasks=[...].")
+        self._observe_task = observe_task
+        self._known_tasks = {_played(self.task_space.check(task)): i for i, task in enumerate(tasks)}
+        self._suffix: Observation | None = None
+        self._extend_observation_space(len(tasks))
+        self.task = self.task_space.default
+        self._queued_task: Task | None = None
+        self._queued_seed: int | None = None
+        self._episode_steps = 0
+        self._episode_return = 0.0
+        self._is_task_applied = False
+
+    # What a family writes
+
+    @abstractmethod
+    def apply_task(self, params: Mapping[str, Value]) -> None:
+        """Take over the features, all of them, derived values included."""
+
+    @abstractmethod
+    def start_episode(self) -> Observation:
+        """Start an episode of the current task and give its first observation."""
+
+    @abstractmethod
+    def advance(self, action: Any) -> tuple[Observation, float, bool]:
+        """Play one step; gives observation, reward, and whether a terminal state was reached."""
+
+    @abstractmethod
+    def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
+        """Give the finished episode's score in [0, 1] and whether it was a success."""
+
+    @classmethod
+    def standard_tasks(cls, n: int) -> list[Task]:
+        """Give the ``n`` tasks that a scenario takes when it names none: here a fixed uniform sample."""
+        units = cls.task_space.sample(n, np.random.default_rng(n))
+        return [
+            cls.task_space.decode(unit, name=f"task-{i + 1:0{len(str(n))}d}") for i, unit in enumerate(units)
+        ]
+
+    # What everybody calls
+
+    def queue_task(self, task: TaskLike, seed: int | None = None) -> None:
+        """Hold a task (and a seed) for the next reset that names none, a vector environment's own included."""
+        self._queued_task = self.as_task(task)
+        self._queued_seed = seed
+
+    def as_task(self, task: TaskLike) -> Task:
+        """Give ``task`` (a Task, features by name, or a point of the unit cube) as a checked Task."""
+        if isinstance(task, Task):
+            return self.task_space.check(task)
+        if isinstance(task, Mapping):
+            return self.task_space.task(task)
+        return self.task_space.decode(task)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode of ``options["task"]``, else of the queued task, else of the current one."""
+        if options is not None and options.get("task") is not None:
+            task = self.as_task(options["task"])
+        else:
+            task = self._queued_task or self.task
+            if seed is None:
+                seed = self._queued_seed
+            self._queued_task, self._queued_seed = None, None
+        super().reset(seed=seed)
+        if task is not self.task or not self._is_task_applied:
+            self._take_over(task)
+        self._episode_steps = 0
+        self._episode_return = 0.0
+        observation = self.start_episode()
+        if self._suffix is not None:
+            observation = np.concatenate((observation, self._suffix))
+        return observation, {"task": task}
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Play one step of the current episode."""
+        observation, reward, terminated = self.advance(action)
+        self._episode_steps += 1
+        self._episode_return += reward
+        truncated = not terminated and self._episode_steps >= self.max_episode_steps
+        info: dict[str, Any] = {}
+        if terminated or truncated:
+            score, success = self.score_episode(self._episode_return, self._episode_steps)
+            info = {"task": self.task, "score": score, "success": success}
+        if self._suffix is not None:
+            observation = np.concatenate((observation, self._suffix))
+        return observation, reward, terminated, truncated, info
+
+    def replay(self, seed: int, tasks: Sequence[Task], actions: Sequence[Any]) -> Observation:
+        """Bring the environment to where these actions led, and give the observation there.
+
+        seed, tasks[0]: of the reset that began the stretch; tasks[1:]: of the resets within it, in order.
+        """
+        upcoming = iter(tasks)
+        observation, _ = self.reset(seed=seed, options={"task": next(upcoming)})
+        for action in actions:
+            observation, _, terminated, truncated, _ = self.step(action)
+            if terminated or truncated:
+                observation, _ = self.reset(options={"task": next(upcoming)})
+        return observation
+
+    # The rest is private
+
+    def _take_over(self, task: Task) -> None:
+        self.apply_task(task.params)
+        self.task = task
+        self._is_task_applied = True
+        if self._observe_task == "vector":
+            self._suffix = self.task_space.encode(task.params).astype(np.float32)
+        elif self._observe_task == "one-hot":
+            index = self._known_tasks.get(_played(task))
+            if index is None:
+                raise ValueError(
+                    f"observe_task='one-hot' knows {len(self._known_tasks)} tasks, and {task.id!r} is none of "
+                    "them; use observe_task='vector' where tasks are drawn from a distribution."
+                )
+            self._suffix = np.eye(len(self._known_tasks), dtype=np.float32)[index]
+
+    def _extend_observation_space(self, n_tasks: int) -> None:
+        if self._observe_task == "none":
+            return
+        space = self.observation_space
+        if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1:
+            raise ValueError(
+                "the task can be appended to a one-dimensional Box observation only, "
+                f"found {space}; use observe_task='none'."
+            )
+        extra = n_tasks if self._observe_task == "one-hot" else self.task_space.dimension
+        low = np.concatenate((space.low, np.zeros(extra, dtype=np.float32)))
+        high = np.concatenate((space.high, np.ones(extra, dtype=np.float32)))
+        self.observation_space = gymnasium.spaces.Box(low, high, dtype=np.float32)
+
+
+def _played(task: Task) -> tuple[Value, ...]:
+    """What of a task decides the episode: two names for one point are one task to play."""
+    return tuple(value for _, value in sorted(task.params.items()))

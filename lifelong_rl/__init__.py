@@ -1,0 +1,1 @@
+"""Train lifelong reinforcement-learning agents over task curricula and score their transfer."""

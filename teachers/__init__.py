@@ -1,0 +1,1 @@
+"""Teachers: they choose the next task from the outcomes so far."""

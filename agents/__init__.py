@@ -1,1 +1,50 @@
-"""Lifelong agents: learners on a bus of components."""
+"""Lifelong agents: learners on a bus of components. Importing this package imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lifelong_rl.agents.base import LifelongAgent, TaskInfo
+from lifelong_rl.agents.components import COMPONENTS
+from lifelong_rl.envs.lookup import construct, resolve, unknown_name
+
+
+@dataclass(frozen=True)
+class AgentEntry:
+    """A built-in agent: where its class is, and what it can act on."""
+
+    path: str
+    action_kinds: tuple[Literal["discrete", "continuous"], ...]
+
+
+AGENTS = {
+    "sac": AgentEntry("lifelong_rl.agents.sb3.learners:LifelongSAC", ("continuous",)),
+    "td3": AgentEntry("lifelong_rl.agents.sb3.learners:LifelongTD3", ("continuous",)),
+    "dqn": AgentEntry("lifelong_rl.agents.sb3.learners:LifelongDQN", ("discrete",)),
+    "ppo": AgentEntry("lifelong_rl.agents.sb3.learners:LifelongPPO", ("discrete", "continuous")),
+}
+"""The built-in agents by name."""
+
+
+def agent_entry(name: str) -> AgentEntry:
+    """Give a built-in agent's entry; a plug-in ("module:Class") is taken to act on anything."""
+    if name in AGENTS:
+        return AGENTS[name]
+    if ":" not in name:
+        raise unknown_name("agent", name, AGENTS)
+    return AgentEntry(name, ("discrete", "continuous"))
+
+
+def make_component(name: str, options: Mapping[str, Any] | None = None) -> Any:
+    """Make a component by its name or ``module:Class``, with hyper-parameters by name."""
+    from lifelong_rl.agents.component import Component
+
+    component_class = resolve("component", name, COMPONENTS)
+    if not (isinstance(component_class, type) and issubclass(component_class, Component)):
+        raise ValueError(f"the component {name!r} must be a subclass of Component, found {component_class!r}.")
+    return construct("component", component_class, options or {})
+
+
+__all__ = ["AGENTS", "COMPONENTS", "AgentEntry", "LifelongAgent", "TaskInfo", "agent_entry", "make_component"]

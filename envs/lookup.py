@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -43,3 +44,36 @@ def resolve(kind: str, name: str, built_in: Mapping[str, str]) -> Any:
             f"{unknown_name('name', attribute, public)}"
         )
     return getattr(module, attribute)
+
+
+def import_path(kind: type) -> str:
+    """Give a class as ``"package.module:Class"``."""
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def hyperparameters(thing: Any) -> dict[str, Any]:
+    """Give what a plug-in was constructed with, read back from its attributes.
+
+    Teachers and components only store their hyper-parameters, under their own names, so the constructor's signature
+    says what to read. TypeError names the first one that is not there.
+    """
+    values = {}
+    for name, parameter in inspect.signature(type(thing).__init__).parameters.items():
+        if name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if not hasattr(thing, name):
+            raise TypeError(
+                f"{type(thing).__name__}.__init__ must store its argument {name!r} as self.{name}; it does not."
+            )
+        values[name] = getattr(thing, name)
+    return values
+
+
+def construct(kind: str, factory: Any, options: Mapping[str, Any]) -> Any:
+    """Give ``factory(**options)``; ValueError with the nearest known name for an option it does not take."""
+    parameters = inspect.signature(factory).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        for name in options:
+            if name not in parameters:
+                raise unknown_name(f"option of the {kind} {factory.__name__}", name, parameters)
+    return factory(**options)

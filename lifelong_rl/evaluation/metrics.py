@@ -1,0 +1,185 @@
+"""Metric values that name their definition, and the families that compute them from an evaluation log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Protocol, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lifelong_rl.evaluation.log import EvaluationLog, Measured
+
+Sign: TypeAlias = Literal["higher is better", "lower is better"]
+
+References: TypeAlias = Mapping[str, Sequence[ArrayLike]]
+"""Task id -> one curve a reference run: the score at each evaluation while that task alone was trained."""
+
+FAMILIES: dict[str, str] = {
+    "gem": "lifelong_rl.evaluation.gem:gem_metrics",
+    "cw": "lifelong_rl.evaluation.cw:cw_metrics",
+    "chaudhry": "lifelong_rl.evaluation.chaudhry:chaudhry_metrics",
+}
+"""The built-in families by name. A plug-in is named as ``"package.module:function"``, a :class:`Family`."""
+
+
+class Undefined(ValueError):
+    """A metric has no value for this input; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """One number with everything needed to know what it means, or the reason why there is no number."""
+
+    family: str
+    """Whose definition it is: "gem", "cw", ...; the same name means something else in another family."""
+    name: str
+    """The metric inside its family: "forgetting", "forward_transfer", ..."""
+    value: float | None
+    """The value over all tasks; None where it is undefined."""
+    sign: Sign
+    """Which direction is good."""
+    window: str
+    """Which evaluations are averaged."""
+    reference: str
+    """What the agent's score is compared with; "none" for an absolute score."""
+    source: str
+    """Where the formula stands."""
+    measured: Measured = "score"
+    """Which number of an episode went in."""
+    reason: str = ""
+    """Why the value is undefined; empty where it is defined."""
+    per_task: Mapping[str, float | None] = field(default_factory=dict)
+    """The value of each evaluated task, None where the task has none."""
+    per_block: tuple[float | None, ...] = ()
+    """The value of each block, in order, for families that score every occurrence of a task by itself."""
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != bool(self.reason):
+            raise ValueError(
+                f"{self.family}/{self.name} must have either a value or a reason, "
+                f"found value {self.value!r} and reason {self.reason!r}."
+            )
+        if self.sign not in get_args(Sign):
+            raise ValueError(f"sign must be one of {', '.join(get_args(Sign))}, found {self.sign!r}.")
+        for number in (self.value, *self.per_task.values(), *self.per_block):
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"{self.family}/{self.name} must be finite or None, found {number!r}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fields as plain values that ``json.dumps`` takes."""
+        return asdict(self) | {"per_task": dict(self.per_task), "per_block": list(self.per_block)}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a metric means, before any run is scored; the fields are those of :class:`MetricValue`."""
+
+    family: str
+    name: str
+    sign: Sign
+    window: str
+    reference: str
+    source: str
+    measured: Measured = "score"
+
+    def defined(
+        self, value: float, per_task: Mapping[str, float | None], per_block: Sequence[float | None] = ()
+    ) -> MetricValue:
+        """Give the metric with a value."""
+        return MetricValue(**vars(self), value=value, per_task=dict(per_task), per_block=tuple(per_block))
+
+    def undefined(
+        self, reason: str, per_task: Mapping[str, float | None], per_block: Sequence[float | None] = ()
+    ) -> MetricValue:
+        """Give the metric without a value; the tables may hold the part that is defined."""
+        tables: dict[str, Any] = {"per_task": dict(per_task), "per_block": tuple(per_block)}
+        return MetricValue(**vars(self), value=None, reason=reason, **tables)
+
+    def mean_over_tasks(
+        self,
+        log: EvaluationLog,
+        measured: Measured,
+        compute: Callable[[EvaluationLog, Measured], Mapping[str, float]],
+    ) -> MetricValue:
+        """Give the mean of what ``compute`` gives (task id -> value), or the reason of its Undefined.
+
+        Tasks of the log that ``compute`` leaves out have None in the table and no part in the mean.
+        """
+        definition = replace(self, measured=measured)
+        try:
+            scored = compute(log, measured)
+        except Undefined as undefined:
+            return definition.undefined(str(undefined), dict.fromkeys(log.tasks))
+        table = {task: scored.get(task) for task in log.tasks}
+        return definition.defined(math.fsum(scored.values()) / len(scored), table)
+
+
+class Family(Protocol):
+    """A function that gives every metric of one family, the undefined ones with their reason."""
+
+    def __call__(self, log: EvaluationLog, *, references: References | None, value: Measured) -> list[MetricValue]:
+        """Give the family's metrics of one run."""
+
+
+def score(
+    log: EvaluationLog,
+    families: Sequence[str] = ("gem", "cw"),
+    references: References | None = None,
+    *,
+    value: Measured = "score",
+) -> list[MetricValue]:
+    """Give the metrics of the named families for one run.
+
+    references: curves of single-task reference runs, for the families that compare with them.
+    value: which number of an episode is used. Raises ValueError for an unknown family.
+    """
+    from lifelong_rl.envs.lookup import resolve  # its room imports gymnasium, which scoring a log does not need
+
+    metrics: list[MetricValue] = []
+    for name in families:
+        family: Family = resolve("metric family", name, FAMILIES)
+        metrics.extend(family(log, references=references, value=value))
+    return metrics
+
+
+def check_finished(log: EvaluationLog) -> None:
+    """Raise Undefined where the log does not end with a whole evaluation at the end of a block."""
+    if not log.block_tasks:
+        raise Undefined("nothing was trained: the log holds only the evaluation before training")
+    if not log.is_at_block_end:
+        raise Undefined(
+            f"the last evaluation (step {log.steps[-1]}) is not a whole one at the end of a block: "
+            "the run is unfinished"
+        )
+
+
+def trained_columns(log: EvaluationLog) -> NDArray[np.int64]:
+    """Give the column (index into ``log.tasks``) of each block's fixed task, shape (n_blocks,).
+
+    Raises Undefined where a block has no fixed task, no evaluation at its end, or a task never evaluated,
+    and for an unfinished run.
+    """
+    check_finished(log)
+    for block, (task, end) in enumerate(zip(log.block_tasks, log.block_ends, strict=True)):
+        if end is None:
+            raise Undefined(f"block {block} has no evaluation at its end")
+        if task is None:
+            raise Undefined(f"block {block} has no fixed task: a teacher or a distribution draws its tasks")
+        if task not in log.tasks:
+            raise Undefined(f"task {task!r} is trained in block {block} but never evaluated")
+    return np.array([log.tasks.index(task) for task in log.block_tasks if task is not None], dtype=np.int64)
+
+
+def finite_array(values: ArrayLike, name: str, n_dimensions: int) -> NDArray[np.float64]:
+    """Give ``values`` as an array of floats; ValueError where it holds NaN or has another shape."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} must hold no masked value: fill the gap or leave the task out.")
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != n_dimensions:
+        raise ValueError(f"{name} must have {n_dimensions} dimension(s), found shape {array.shape}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, found NaN or infinity.")
+    return array

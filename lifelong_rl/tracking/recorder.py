@@ -1,0 +1,96 @@
+"""The recorder: TensorBoard's picture of a run, one continuous curve across resumes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stable_baselines3.common.logger import KVWriter, Logger
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Recorder:
+    """Writes scalars and figures of a run to TensorBoard. The x axis is the total of environment steps, always."""
+
+    def __init__(self, folder: Path, purge_step: int | None = None):
+        """Open a new event file; with ``purge_step``, viewers drop what they hold from that step on."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder = folder
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+
+    def scalars(self, values: Mapping[str, float], step: int, prefix: str = "") -> None:
+        """Write numbers by tag, each behind ``prefix``."""
+        for tag, value in values.items():
+            self._writer.add_scalar(as_tag(prefix + tag), value, step)
+
+    def figure(self, tag: str, figure: Figure, step: int) -> None:
+        """Write a figure."""
+        self._writer.add_figure(tag, figure, step, close=False)
+
+    def text(self, tag: str, text: str) -> None:
+        """Write a text, shown as Markdown."""
+        self._writer.add_text(tag, text)
+
+    def chart_of_all_tasks(self) -> None:
+        """Ask for one chart with the curves of all tasks (TensorBoard's custom scalars)."""
+        layout = {"all tasks": {what: ["Multiline", [rf"eval/.*/{what}"]] for what in ("score", "return", "success")}}
+        self._writer.add_custom_scalars(layout)
+
+    def hyperparameters(self, settings: Mapping[str, Any], metrics: Mapping[str, float], step: int) -> None:
+        """Write the settings with the final metrics for TensorBoard's hparams tab."""
+        plain = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in settings.items()}
+        self._writer.add_hparams(plain, dict(metrics), run_name=".", global_step=step)
+
+    def sb3_logger(self) -> Logger:
+        """Give a Stable-Baselines3 logger that writes here, so that a run has one event stream."""
+        return Logger(folder=str(self.folder), output_formats=[_SB3Output(self)])
+
+    def sizes(self) -> dict[str, int]:
+        """Flush, and give the sizes of the event files in bytes by name."""
+        self._writer.flush()
+        return {path.name: path.stat().st_size for path in _event_files(self.folder)}
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._writer.close()
+
+
+class _SB3Output(KVWriter):
+    """Takes what SB3 logs over into the run's recorder."""
+
+    def __init__(self, recorder: Recorder):
+        self.recorder = recorder
+
+    def write(
+        self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
+    ) -> None:
+        excluded = {key for key, formats in key_excluded.items() if formats and "tensorboard" in formats}
+        values = {k: float(v) for k, v in key_values.items() if k not in excluded and not isinstance(v, str)}
+        self.recorder.scalars(values, step)
+
+    def close(self) -> None:
+        pass  # the run closes its recorder
+
+
+def cut_events(folder: Path, sizes: Mapping[str, int]) -> None:
+    """Cut the event files of a run back to these sizes, and remove those that came after."""
+    for path in _event_files(folder):
+        if path.name not in sizes:
+            path.unlink()
+        elif path.stat().st_size > sizes[path.name]:
+            os.truncate(path, sizes[path.name])
+
+
+def as_tag(text: str) -> str:
+    """Give ``text`` with what TensorBoard does not allow in a tag replaced by "_"."""
+    return re.sub(r"[^\w./=+,-]", "_", text)
+
+
+def _event_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("events.out.tfevents.*"))

@@ -1,0 +1,133 @@
+"""Reports: everything said of a run, computed from its folder alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifelong_rl.envs.space import TaskSpace
+from lifelong_rl.evaluation.log import EvaluationLog
+from lifelong_rl.evaluation.metrics import FAMILIES, MetricValue, References, score
+from lifelong_rl.evaluation.statistics import bootstrap_interval
+from lifelong_rl.teachers.base import Teacher
+from lifelong_rl.tracking import figures
+from lifelong_rl.tracking.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def score_run(folder: RunFolder, references: References | None = None) -> list[MetricValue]:
+    """Give the metrics of every family for a run."""
+    return score(folder.evaluation_log(), tuple(FAMILIES), references)
+
+
+def report_run(folder: RunFolder, references: References | None = None) -> dict[str, float]:
+    """Write a run's ``metrics.json`` and its figures as PNG under ``report/``.
+
+    Gives the values that are defined, by "family/metric".
+    """
+    log = folder.evaluation_log()
+    metrics = score_run(folder, references)
+    text = json.dumps([metric.to_json() for metric in metrics], indent=2, allow_nan=False)
+    (folder.path / "metrics.json").write_text(text + "\n", encoding="utf-8")
+    folder.report_path.mkdir(exist_ok=True)
+    pictures = {"task_curves": figures.task_curves(log), "transfer_matrix": matrix_figure(log)}
+    tasks = drawn_tasks(folder)
+    if tasks is not None:
+        pictures["task_distribution"] = figures.task_distribution(*tasks)
+    for name, figure in pictures.items():
+        figure.savefig(folder.report_path / f"{name}.png", dpi=120)
+    return {f"{m.family}/{m.name}": m.value for m in metrics if m.value is not None}
+
+
+def matrix_figure(log: EvaluationLog) -> Figure:
+    """Draw the scores on all tasks before training and after each block."""
+    trained = log.block_tasks
+    rows = ["before", *(f"after {i + 1}: {task or 'curriculum'}" for i, task in enumerate(trained))]
+    return figures.transfer_matrix(log.matrix(), log.tasks, rows, trained=[None, *trained])
+
+
+def teacher_figure(
+    teacher: Teacher, space: TaskSpace, points: NDArray[np.float64], scores: Sequence[float]
+) -> Figure:
+    """Draw the tasks that a teacher drew lately, shape (n, d), with its Gaussians if it has any."""
+    gaussians = getattr(teacher, "gaussians", None)
+    return figures.task_distribution(
+        points, scores, space, gaussians=_ellipses(gaussians()) if gaussians is not None else ()
+    )
+
+
+def drawn_tasks(folder: RunFolder) -> tuple[NDArray[np.float64], list[float], TaskSpace] | None:
+    """Give the tasks that a teacher drew over a run, shape (n, d), with scores and space; None if none did."""
+    from lifelong_rl.envs.factory import family
+
+    if not folder.episodes_path.is_file():
+        return None
+    lines = folder.episodes_path.read_text(encoding="utf-8").splitlines()
+    episodes = [episode for episode in map(json.loads, lines) if "params" in episode]
+    if not episodes:
+        return None
+    space = family(folder.config["scenario"]["family"]).task_space
+    points = np.array([space.encode(episode["params"]) for episode in episodes])
+    return points, [episode["score"] for episode in episodes], space
+
+
+def compare_table(runs: Mapping[str, Sequence[Sequence[MetricValue]]], names: Sequence[str]) -> str:
+    """Give a Markdown table: a row a group of runs, a column a metric ("family/metric"), mean and 95 % interval.
+
+    runs: group -> the metrics of each of its runs (seeds). Undefined values are shown as "-".
+    """
+    header = ["runs", "seeds", *names]
+    rows = [
+        [group, str(len(seeds)), *(_cell(seeds, name) for name in names)] for group, seeds in runs.items()
+    ]
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
+
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([line(header), rule, *map(line, rows)])
+
+
+def reasons(metrics: Sequence[MetricValue]) -> list[str]:
+    """Give a line for each metric without a value: why it has none."""
+    return [f"{m.family}/{m.name}: {m.reason}" for m in metrics if m.value is None]
+
+
+def _cell(seeds: Sequence[Sequence[MetricValue]], name: str) -> str:
+    found = [m.value for metrics in seeds for m in metrics if f"{m.family}/{m.name}" == name]
+    values = [value for value in found if value is not None]
+    if not values or len(values) < len(seeds):
+        return "-"
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
+    interval = bootstrap_interval(values)
+    return f"{np.mean(values):.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+
+
+def _ellipses(gaussians: Any) -> list[tuple[Any, Any]]:
+    if gaussians is None:
+        return []
+    return list(zip(gaussians.means, gaussians.covariances, strict=True))
+
+
+def group_label(config: Mapping[str, Any]) -> str:
+    """Give what runs that differ only by their seed have in common: family, agent, scenario."""
+    from lifelong_rl.training.config import AgentConfig
+
+    scenario = config["scenario"]
+    teachers = [block["teacher"] for block in scenario["blocks"] if block.get("teacher")]
+    agent = AgentConfig.from_json(config["agent"]).label
+    return f"{agent} on {scenario['family']} ({teachers[0] if teachers else scenario['name']})"
+
+
+def folder_of(path: Path) -> RunFolder:
+    """Open a run's folder."""
+    return RunFolder.open(path)

@@ -1,0 +1,196 @@
+"""The run folder: the one place where a run's configuration, logs and checkpoints lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lifelong_rl.evaluation.log import EvaluationLog, to_line
+
+logger = logging.getLogger(__name__)
+
+N_CHECKPOINTS = 2
+"""Checkpoints kept: the newest, and one to fall back on should it be damaged."""
+
+
+class RunFolder:
+    """A run's folder. The JSON lines in it are the truth; TensorBoard is the picture of them."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.episodes_path = self.path / "episodes.jsonl"
+        self.evaluations_path = self.path / "evaluations.jsonl"
+        self.report_path = self.path / "report"
+        self._pending: dict[Path, list[str]] = {}  # lines not yet written
+
+    @classmethod
+    def create(cls, path: str | Path, config: Mapping[str, Any]) -> RunFolder:
+        """Make a new run's folder with its ``config.json``; ValueError where something lies there already."""
+        folder = cls(path)
+        if folder.path.exists() and any(folder.path.iterdir()):
+            raise ValueError(
+                f"the run folder {folder.path} exists and is not empty; continue it with "
+                f"'lifelong-rl resume {folder.path}', or give the run another name or seed."
+            )
+        folder.path.mkdir(parents=True, exist_ok=True)
+        _write_durably(folder.path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """Open an existing run's folder; ValueError where there is none."""
+        folder = cls(path)
+        if not (folder.path / "config.json").is_file():
+            raise ValueError(f"{folder.path} is not a run folder: it has no config.json.")
+        return folder
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What ``config.json`` holds."""
+        try:
+            config: dict[str, Any] = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.path / 'config.json'} is damaged: {error}.") from error
+        return config
+
+    # Logs
+
+    def append_episode(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``episodes.jsonl``."""
+        self._append(self.episodes_path, record)
+
+    def append_evaluation(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``evaluations.jsonl``."""
+        self._append(self.evaluations_path, record)
+
+    def evaluation_log(self) -> EvaluationLog:
+        """Read ``evaluations.jsonl``."""
+        if not self.evaluations_path.is_file():
+            raise ValueError(f"the run {self.path} holds no evaluation yet.")
+        return EvaluationLog.read(self.evaluations_path)
+
+    def _append(self, path: Path, record: Mapping[str, Any]) -> None:
+        self._pending.setdefault(path, []).append(to_line(record))
+
+    def flush(self) -> None:
+        """Write the lines added since the last call, each file's in one go."""
+        for path, lines in self._pending.items():
+            with path.open("a", encoding="utf-8") as file:
+                file.write("".join(lines))
+        self._pending.clear()
+
+    def log_sizes(self) -> dict[str, int]:
+        """Flush the logs to the disk, and give their sizes in bytes by file name."""
+        self.flush()
+        sizes = {}
+        for path in (self.episodes_path, self.evaluations_path):
+            path.touch()
+            _flush_to_disk(path)
+            sizes[path.name] = path.stat().st_size
+        return sizes
+
+    def cut_logs(self, sizes: Mapping[str, int]) -> None:
+        """Cut the logs back to these sizes: what came after will be written again, and equal."""
+        for name, size in sizes.items():
+            path = self.path / name
+            found = path.stat().st_size if path.is_file() else 0
+            if found < size:
+                raise ValueError(
+                    f"{path} has {found} bytes, and the checkpoint was made after {size}; the log is damaged. "
+                    "Bring it back from a copy, or start the run again under another name."
+                )
+            if path.is_file():
+                os.truncate(path, size)
+
+    # Checkpoints
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Where the checkpoints lie, one folder each, named by environment steps."""
+        return self.path / "checkpoints"
+
+    def save_checkpoint(self, step: int, write: Callable[[Path], None]) -> Path:
+        """Write a checkpoint aside with ``write(folder)``, flush it, and rename it into place."""
+        target = self.checkpoints_path / f"{step:012d}"
+        aside = self.checkpoints_path / f".writing-{step:012d}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        write(aside)
+        hashes = {}
+        for file in sorted(aside.iterdir()):
+            _flush_to_disk(file)
+            hashes[file.name] = _sha256(file)
+        _write_durably(aside / "manifest.json", json.dumps({"step": step, "sha256": hashes}, indent=2).encode())
+        _flush_to_disk(aside)
+        if target.exists():
+            shutil.rmtree(target)  # the same step again: the run was resumed from it, or stopped on it
+        aside.rename(target)
+        _flush_to_disk(self.checkpoints_path)
+        for old in self._checkpoint_folders()[:-N_CHECKPOINTS]:
+            shutil.rmtree(old)
+        return target
+
+    def latest_checkpoint(self) -> Path | None:
+        """Give the newest whole checkpoint; a damaged one is passed over with a warning. None if there is none."""
+        for folder in reversed(self._checkpoint_folders()):
+            problem = _checkpoint_problem(folder)
+            if problem is None:
+                return folder
+            logger.warning("the checkpoint %s is damaged (%s); an earlier one is used.", folder, problem)
+        return None
+
+    def _checkpoint_folders(self) -> list[Path]:
+        if not self.checkpoints_path.is_dir():
+            return []
+        return sorted(folder for folder in self.checkpoints_path.iterdir() if folder.name.isdigit())
+
+
+def find_runs(paths: list[Path]) -> list[RunFolder]:
+    """Give the run folders at or below ``paths``, sorted; ValueError where there is none."""
+    found = set()
+    for path in paths:
+        if not path.exists():
+            raise ValueError(f"{path} does not exist.")
+        found |= {config.parent for config in path.rglob("config.json") if ".references" not in config.parts}
+        if (path / "config.json").is_file():
+            found.add(path)
+    if not found:
+        raise ValueError(f"no run folder (with a config.json) at or below {', '.join(map(str, paths))}.")
+    return [RunFolder(path) for path in sorted(found)]
+
+
+def _checkpoint_problem(folder: Path) -> str | None:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        for name, expected in manifest["sha256"].items():
+            if _sha256(folder / name) != expected:
+                return f"{name} does not have the hash in the manifest"
+    except (OSError, ValueError, KeyError) as error:
+        return str(error)
+    return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    aside = path.with_name(f".{path.name}.writing")
+    aside.write_bytes(data)
+    _flush_to_disk(aside)
+    aside.replace(path)
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,101 @@
+"""Making the parts of a run from its configuration."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from lifelong_rl.agents import agent_entry, make_component
+from lifelong_rl.agents.base import LifelongAgent
+from lifelong_rl.envs.factory import make, make_vec
+from lifelong_rl.envs.lookup import resolve, unknown_name
+from lifelong_rl.evaluation.evaluator import Evaluator
+from lifelong_rl.scenarios import Scenario
+from lifelong_rl.training.config import AgentConfig, RunConfig
+from lifelong_rl.training.curriculum import Curriculum
+
+# The children of the run's seed, one an owner; a number here must never change its owner.
+AGENT, ENVIRONMENTS, TEACHERS = 0, 1, 2
+
+
+def spawn_rng(seed: int, *owner: int) -> np.random.Generator:
+    """Give the generator of one owner: a stream of its own, whatever the others draw."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=owner))
+
+
+def env_arguments(scenario: Scenario, agent: AgentConfig) -> dict[str, Any]:
+    """Give the arguments of the environments: the scenario's, and a kind of actions that the agent can choose.
+
+    Raises ValueError where agent and family have no kind in common.
+    """
+    arguments = scenario.env_arguments()
+    offered, usable = scenario.env_class.action_kinds, agent_entry(agent.name).action_kinds
+    common = [kind for kind in offered if kind in usable]
+    if "actions" not in arguments:
+        if not common:
+            raise ValueError(
+                f"the agent {agent.name!r} chooses {' or '.join(usable)} actions, and the family "
+                f"{scenario.family!r} offers {' or '.join(offered)} ones; choose another agent or family."
+            )
+        if len(offered) > 1:
+            arguments["actions"] = common[0]
+    return arguments
+
+
+def build_curriculum(config: RunConfig) -> Curriculum:
+    """Make the training environments behind the curriculum wrapper."""
+    arguments = env_arguments(config.scenario, config.agent)
+    venv = make_vec(config.scenario.family, config.n_envs, parallel=config.parallel, **arguments)
+    return Curriculum(venv, spawn_rng(config.seed, ENVIRONMENTS))
+
+
+def build_evaluator(config: RunConfig) -> Evaluator:
+    """Make the evaluator with environments of its own."""
+    arguments = env_arguments(config.scenario, config.agent)
+    return Evaluator(
+        lambda: make(config.scenario.family, **arguments),
+        config.scenario.evaluation_tasks,
+        n_episodes=config.eval_episodes,
+        seed=config.eval_seed,
+        is_told=all(block.visibility == "task_id" for block in config.scenario.blocks),
+    )
+
+
+def build_agent(config: RunConfig, env: Any) -> LifelongAgent:
+    """Make the agent. It seeds the global generators that Stable-Baselines3 and torch draw from."""
+    entry = agent_entry(config.agent.name)
+    agent_class = resolve("agent", entry.path, {})
+    options = _translated(config.agent.options, env)
+    known = _constructor_options(agent_class)
+    for name in options:
+        if name not in known:
+            raise unknown_name(f"option of the agent {config.agent.name!r}", name, known)
+    seed = int(spawn_rng(config.seed, AGENT).integers(2**31))
+    components = [make_component(name, chosen) for name, chosen in config.agent.components]
+    agent: LifelongAgent = agent_class(config.agent.policy, env, seed=seed, components=components, **options)
+    return agent
+
+
+def _constructor_options(agent_class: type) -> set[str]:
+    """Give the names of all constructor arguments up to SB3's own, less those that the run decides."""
+    names: set[str] = set()
+    for kind in agent_class.__mro__:
+        if "__init__" in vars(kind):
+            parameters = inspect.signature(kind).parameters.values()
+            names |= {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+    return names - {"self", "policy", "env", "seed", "components", "_init_setup_model", "tensorboard_log"}
+
+
+def _translated(options: Any, env: Any) -> dict[str, Any]:
+    """Give the options with a number for ``action_noise`` as the Gaussian noise of that standard deviation."""
+    translated = dict(options)
+    if isinstance(translated.get("action_noise"), int | float):
+        from stable_baselines3.common.noise import NormalActionNoise
+
+        size = env.action_space.shape[-1]
+        translated["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, translated["action_noise"]))
+    return translated

@@ -1,0 +1,198 @@
+"""What a run is made of: everything needed to run it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lifelong_rl.agents import agent_entry, make_component
+from lifelong_rl.envs.lookup import hyperparameters, unknown_name
+from lifelong_rl.scenarios import Scenario
+
+CONFIG_VERSION = 1
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """An agent by name, with the arguments of its constructor and its components."""
+
+    name: str = "dqn"
+    """Name or ``module:Class`` of the agent."""
+    policy: str = "MlpPolicy"
+    """Stable-Baselines3's name of the policy."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the agent's constructor, by name."""
+    components: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    """Name or ``module:Class`` of each component, with its hyper-parameters."""
+
+    def __post_init__(self) -> None:
+        agent_entry(self.name)  # refuses an unknown name
+
+    @property
+    def label(self) -> str:
+        """What tables and folders call the agent: its name and its components'."""
+        parts = [self.name, *(name for name, _ in self.components)]
+        return "+".join(part.rpartition(":")[2] for part in parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the configuration as JSON values, every hyper-parameter of the components written out."""
+        components = [[name, hyperparameters(make_component(name, options))] for name, options in self.components]
+        return {"name": self.name, "policy": self.policy, "options": dict(self.options), "components": components}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AgentConfig:
+        """Give the configuration that :meth:`to_json` gave."""
+        return cls(
+            data["name"],
+            data["policy"],
+            data["options"],
+            tuple((name, options) for name, options in data["components"]),
+        )
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: a scenario, an agent, a seed, and how often to look. All frequencies are in environment steps."""
+
+    scenario: Scenario
+    agent: AgentConfig = AgentConfig()
+    seed: int = 0
+    """Every random draw of the run follows from it."""
+    n_envs: int = 1
+    """Parallel training environments."""
+    parallel: bool = False
+    """Whether each environment runs in a process of its own."""
+    eval_every: int = 2_000
+    """Steps between evaluations; those before training and at the end of each block always are."""
+    eval_episodes: int = 5
+    """Episodes of each task in an evaluation."""
+    eval_seed: int = 0
+    """Seed of the evaluation episodes: the same for all runs that are compared."""
+    checkpoint_every: int = 10_000
+    """Steps between checkpoints; one is also made at the end of each block. Does not influence training."""
+    log_every: int = 500
+    """Steps between points of TensorBoard's training curves. Does not influence training."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_envs", "eval_every", "eval_episodes", "checkpoint_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}.")
+        for name in ("seed", "eval_seed"):
+            if not 0 <= getattr(self, name) < 2**32:
+                raise ValueError(f"{name} must lie in [0, 2**32), found {getattr(self, name)}.")
+        for i, block in enumerate(self.scenario.blocks):
+            if block.steps % self.n_envs:
+                raise ValueError(
+                    f"the steps of block {i} must be a multiple of n_envs={self.n_envs}, found {block.steps}."
+                )
+        self._check_requirements()
+
+    def _check_requirements(self) -> None:
+        visibilities = {block.visibility for block in self.scenario.blocks}
+        has_ids = visibilities == {"task_id"} and all(block.task for block in self.scenario.blocks)
+        missing = ({"boundary"} if "none" in visibilities else set()) | (set() if has_ids else {"task_id"})
+        for name, options in self.agent.components:
+            lacking = sorted(make_component(name, options).requires & missing)
+            if lacking:
+                raise ValueError(
+                    f"the component {name!r} requires {', '.join(lacking)}, and the scenario "
+                    f"{self.scenario.name!r} hides it in at least one block; choose a scenario that shows it, "
+                    "or leave the component out."
+                )
+
+    @property
+    def label(self) -> str:
+        """The name of the run's folder: agent, teacher or scenario, seed."""
+        teachers = [block.teacher.rpartition(":")[2] for block in self.scenario.blocks if block.teacher]
+        source = teachers[0] if teachers else self.scenario.name
+        return f"{self.agent.label}-{source}-s{self.seed}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the configuration as JSON values."""
+        plain = {name: getattr(self, name) for name in _PLAIN_FIELDS}
+        return plain | {
+            "version": CONFIG_VERSION,
+            "scenario": self.scenario.to_json(),
+            "agent": self.agent.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
+        """Give the configuration that :meth:`to_json` gave; ValueError where it is of another version."""
+        if data.get("version") != CONFIG_VERSION:
+            raise ValueError(
+                f"the run's configuration has version {data.get('version')!r}, this lifelong_rl reads "
+                f"{CONFIG_VERSION}; use the version of lifelong_rl that wrote it."
+            )
+        try:
+            return cls(
+                Scenario.from_json(data["scenario"]),
+                AgentConfig.from_json(data["agent"]),
+                **{name: data[name] for name in _PLAIN_FIELDS},
+            )
+        except KeyError as error:
+            raise ValueError(f"the run's configuration lacks {error}; is config.json damaged?") from None
+
+    def reference(self, block_index: int) -> RunConfig:
+        """Give the reference run of a block: its task alone, the same agent without components, budget and seed."""
+        block = self.scenario.blocks[block_index]
+        if block.task is None:
+            raise ValueError(f"block {block_index} has no fixed task, so no reference run.")
+        scenario = replace(
+            self.scenario,
+            name="reference",
+            blocks=(block,),
+            evaluation_tasks=(block.task,),
+            known_tasks=self.scenario.all_tasks,
+        )
+        return replace(self, scenario=scenario, agent=replace(self.agent, components=()))
+
+    @property
+    def key(self) -> str:
+        """A hash of all that decides the run's results: 16 hexadecimal digits."""
+        data = {k: v for k, v in self.to_json().items() if k not in ("checkpoint_every", "log_every", "parallel")}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+_PLAIN_FIELDS = (
+    "seed",
+    "n_envs",
+    "parallel",
+    "eval_every",
+    "eval_episodes",
+    "eval_seed",
+    "checkpoint_every",
+    "log_every",
+)
+
+
+def with_component_options(names: str, options: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, Any], ...]:
+    """Give components from "a,b" and their hyper-parameters by component; ValueError for options of another."""
+    listed = [name.strip() for name in names.split(",") if name.strip()]
+    for name in options:
+        if name not in listed:
+            raise unknown_name("component of this agent", name, listed)
+    return tuple((name, options.get(name, {})) for name in listed)
+
+
+def provenance() -> dict[str, Any]:
+    """Give the versions and the git commit of what runs here; the commit is None outside a checkout."""
+    packages = ("lifelong-rl", "gymnasium", "stable-baselines3", "torch", "numpy", "scipy", "scikit-learn")
+    root = Path(__file__).parent
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.TimeoutExpired):
+        commit = None
+    return {
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in packages},
+        "commit": commit,
+    }

@@ -1,0 +1,278 @@
+"""The curriculum wrapper: brings tasks to a vector environment and finished episodes back to their source."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
+
+from lifelong_rl.envs.space import Task
+from lifelong_rl.teachers.base import Outcomes
+from lifelong_rl.training.sources import TaskSource
+
+logger = logging.getLogger(__name__)
+
+RESEED_AFTER = 1000
+"""Steps of one environment after which its next episode starts from a new seed. Resuming replays the steps since."""
+
+
+class Episode(NamedTuple):
+    """A finished training episode."""
+
+    step: int
+    """Environment steps of the run when it ended, summed over the parallel environments."""
+    env: int
+    task: Task
+    episode_return: float
+    length: int
+    score: float
+    success: bool
+
+
+class NonFiniteError(ValueError):
+    """An environment gave NaN or infinity."""
+
+
+class Curriculum(VecEnvWrapper):
+    """Keeps one task queued ahead in each environment, and credits each return to the task really played.
+
+    Stable-Baselines3 resets an environment inside ``step``, without options, so the next task must already be there
+    when an episode ends. The environments are :class:`~lifelong_rl.envs.TaskEnv` instances in a ``DummyVecEnv`` or
+    ``SubprocVecEnv``.
+
+    The wrapper also remembers, for each environment, the last seeded reset and the tasks and actions since: that is
+    what :meth:`state_dict` saves of the environments, and replaying it brings new ones to the same place, in the
+    middle of an episode too.
+    """
+
+    def __init__(self, venv: VecEnv, rng: np.random.Generator):
+        super().__init__(venv)
+        self.rng = rng
+        self.source: TaskSource | None = None
+        self.finished: list[Episode] = []
+        """Episodes finished since the last :meth:`take_finished`."""
+        self.n_vector_steps = 0
+        """Steps of the vector environment so far, across blocks."""
+        self._queue_task = self._find_queue()
+        self._actions: list[NDArray[Any]] = []  # one entry a vector step, from `_first_action` on
+        self._first_action = 0
+        self._seeds = [0] * venv.num_envs  # of each environment's last seeded reset
+        self._seeded_at = [0] * venv.num_envs  # the vector step of that reset
+        self._tasks: list[list[Task]] = [[] for _ in range(venv.num_envs)]  # of its resets since then
+        self._queued: list[tuple[Task, int | None]] = []
+        self._observations: Any = None
+        space = venv.observation_space
+        self._is_float = isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating)
+        self._ones = np.ones(math.prod(space.shape or ()) * venv.num_envs, space.dtype)
+
+    # Blocks
+
+    def start_block(self, source: TaskSource) -> Any:
+        """Cut all episodes short, and start new ones with the tasks of ``source``; gives their observations."""
+        self.source = source
+        n = self.num_envs
+        tasks = source.next(n)
+        seed = int(self.rng.integers(2**31 - n))
+        self.venv.seed(seed)
+        self.venv.set_options([{"task": task} for task in tasks])
+        self._observations = self.venv.reset()
+        self._seeds = [seed + i for i in range(n)]  # as SB3's vector environments spread a seed
+        self._seeded_at = [self.n_vector_steps] * n
+        self._tasks = [[task] for task in tasks]
+        self._actions = []
+        self._first_action = self.n_vector_steps
+        self._queued = [(task, None) for task in source.next(n)]
+        for i, (task, _) in enumerate(self._queued):
+            self._queue_task(i, task, None)
+        return self._observations
+
+    def reset(self) -> Any:
+        """Start new episodes of the current block."""
+        if self.source is None:
+            raise ValueError("the curriculum has no task source yet; call start_block(source) first.")
+        return self.start_block(self.source)
+
+    def take_finished(self) -> list[Episode]:
+        """Give the episodes finished since the last call."""
+        finished, self.finished = self.finished, []
+        return finished
+
+    # Steps
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Send the actions, and remember them."""
+        self._actions.append(actions)
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> Any:
+        """Receive the step, hand finished episodes to the source, and queue the next tasks."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        self.n_vector_steps += 1
+        self._observations = observations
+        self._check_finite(observations, rewards, dones)
+        if True in dones.tolist():
+            self._finish(np.flatnonzero(dones).tolist(), infos)
+        return observations, rewards, dones, infos
+
+    def _finish(self, ended: Sequence[int], infos: Sequence[dict[str, Any]]) -> None:
+        assert self.source is not None
+        step = self.n_vector_steps * self.num_envs
+        if self._is_float:
+            for i in ended:
+                self._refuse_if_not_finite(i, "last observation", infos[i]["terminal_observation"], self._tasks[i][-1])
+        episodes = [_episode(step, i, infos[i]) for i in ended]
+        self.finished += episodes
+        if self.source.is_fixed:
+            tasks: Sequence[Task] = self.source.next(len(ended))
+        else:
+            self.source.update([episode.task for episode in episodes], _outcomes(episodes))
+            tasks = self.source.next(len(ended))
+        for i, task in zip(ended, tasks, strict=True):
+            self._note_reset(i)
+            self._queue(i, task)
+
+    def _note_reset(self, i: int) -> None:
+        """Remember the reset that environment ``i`` just made by itself, with what was queued."""
+        task, seed = self._queued[i]
+        if seed is None:
+            self._tasks[i].append(task)
+            return
+        self._seeds[i] = seed
+        self._seeded_at[i] = self.n_vector_steps
+        self._tasks[i] = [task]
+        needed = min(self._seeded_at) - self._first_action
+        if needed >= RESEED_AFTER:
+            del self._actions[:needed]
+            self._first_action += needed
+
+    def _queue(self, i: int, task: Task) -> None:
+        seed = None
+        if self.n_vector_steps - self._seeded_at[i] >= RESEED_AFTER:
+            seed = int(self.rng.integers(2**31))
+        self._queued[i] = (task, seed)
+        assert self.source is not None
+        if seed is not None or not self.source.is_fixed:  # else the environment keeps the task that it has
+            self._queue_task(i, task, seed)
+
+    def _find_queue(self) -> Callable[[int, Task, int | None], None]:
+        if isinstance(self.venv, DummyVecEnv):
+            queues = [env.get_wrapper_attr("queue_task") for env in self.venv.envs]
+            return lambda i, task, seed: queues[i](task, seed)
+        return lambda i, task, seed: self._call_env(i, "queue_task", task, seed)
+
+    def _call_env(self, i: int, method: str, *arguments: Any) -> Any:
+        return self.venv.env_method(method, *arguments, indices=[i])[0]
+
+    # Honest numbers only
+
+    def _check_finite(self, observations: Any, rewards: NDArray[Any], dones: NDArray[np.bool_]) -> None:
+        """Raise NonFiniteError for NaN or infinity in an observation or a reward.
+
+        A sum is finite only if every number in it is, and as a product it costs a tenth of looking at each.
+        """
+        total = float(rewards.sum())
+        if self._is_float:
+            total += float(observations.ravel().dot(self._ones))
+        if not math.isfinite(total):
+            for i in range(self.num_envs):
+                task = self._queued[i][0] if dones[i] else self._tasks[i][-1]
+                self._refuse_if_not_finite(i, "observation", observations[i], task)
+                self._refuse_if_not_finite(i, "reward", rewards[i], self._tasks[i][-1])
+
+    def _refuse_if_not_finite(self, i: int, what: str, value: Any, task: Task) -> None:
+        if not np.isfinite(value).all():
+            raise NonFiniteError(
+                f"environment {i} gave a {what} that is not finite ({value}) at step "
+                f"{self.n_vector_steps * self.num_envs}, playing task {task.id!r} {task.params}, after action "
+                f"{self._actions[-1][i]}; mend the environment, then resume the run."
+            )
+
+    # State
+
+    def state_dict(self, *, has_episodes: bool = True) -> dict[str, Any]:
+        """Give what :meth:`load_state_dict` needs to continue bit for bit.
+
+        has_episodes: whether episodes are under way; they are then saved as seeds, tasks and actions, with the
+            source's state. Between blocks there are none.
+        """
+        state = {"n_vector_steps": self.n_vector_steps, "rng": self.rng.bit_generator.state, "episodes": None}
+        if has_episodes:
+            assert self.source is not None
+            actions = self._actions[min(self._seeded_at) - self._first_action :]
+            state["episodes"] = {
+                "source": self.source.state_dict(),
+                "seeds": self._seeds,
+                "seeded_at": self._seeded_at,
+                "tasks": [[_task_state(task) for task in tasks] for tasks in self._tasks],
+                "queued": [{"task": _task_state(task), "seed": seed} for task, seed in self._queued],
+                "actions": np.array(actions) if actions else None,
+                "observations": self._observations,
+            }
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any], source: TaskSource | None) -> Any:
+        """Continue from a saved state; gives the observations there, or None between blocks.
+
+        source: a new source of the block that was under way.
+        """
+        self.n_vector_steps = state["n_vector_steps"]
+        self.rng.bit_generator.state = state["rng"]
+        episodes = state["episodes"]
+        if episodes is None or source is None:
+            return None
+        self.source = source
+        source.load_state_dict(episodes["source"])
+        self._seeds, self._seeded_at = list(episodes["seeds"]), list(episodes["seeded_at"])
+        self._tasks = [[_task_from(task) for task in tasks] for tasks in episodes["tasks"]]
+        self._queued = [(_task_from(entry["task"]), entry["seed"]) for entry in episodes["queued"]]
+        self._first_action = min(self._seeded_at)
+        self._actions = [] if episodes["actions"] is None else list(episodes["actions"])
+        self._observations = self._replay(episodes["observations"])
+        for i, (task, seed) in enumerate(self._queued):
+            self._queue_task(i, task, seed)
+        return self._observations
+
+    def _replay(self, saved: NDArray[Any]) -> NDArray[Any]:
+        reached = np.empty_like(saved)
+        for i in range(self.num_envs):
+            since = self._actions[self._seeded_at[i] - self._first_action :]
+            own = [actions[i] for actions in since]
+            reached[i] = self._call_env(i, "replay", self._seeds[i], self._tasks[i], own)
+        if not np.array_equal(reached, saved):
+            logger.warning(
+                "the environments did not come back to the same observations when their last steps were replayed: "
+                "they are not a function of seed, task and actions. The run goes on from where they are now, and "
+                "will differ from one that was never stopped."
+            )
+        return reached
+
+
+def _episode(step: int, i: int, info: Mapping[str, Any]) -> Episode:
+    try:
+        episode = info["episode"]
+        return Episode(step, i, info["task"], episode["r"], episode["l"], info["score"], info["success"])
+    except KeyError as error:
+        raise ValueError(
+            f"the info of an episode's last step must hold 'task', 'score', 'success' and 'episode', and lacks {error}; "
+            "derive the environment from lifelong_rl.envs.TaskEnv."
+        ) from None
+
+
+def _outcomes(episodes: Sequence[Episode]) -> Outcomes:
+    _, _, _, returns, lengths, scores, successes = zip(*episodes, strict=True)
+    return Outcomes(np.array(returns), np.array(scores), np.array(successes), np.array(lengths))
+
+
+def _task_state(task: Task) -> dict[str, Any]:
+    return {"family": task.family, "params": task.params, "unit": list(task.unit), "name": task.name}
+
+
+def _task_from(state: Mapping[str, Any]) -> Task:
+    params = state["params"]
+    return Task(state["family"], tuple(params), tuple(params.values()), tuple(state["unit"]), state["name"])

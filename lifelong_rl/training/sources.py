@@ -1,0 +1,94 @@
+"""Task sources: what a block draws its tasks from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from lifelong_rl.envs.space import Task, TaskSpace
+from lifelong_rl.scenarios.scenario import Block
+from lifelong_rl.teachers import make_teacher
+from lifelong_rl.teachers.base import Outcomes, Teacher
+
+
+class TaskSource(Protocol):
+    """Gives tasks, and hears how their episodes went."""
+
+    name: str
+    """How logs call the source."""
+    is_fixed: bool
+    """Whether it gives one task only."""
+
+    def next(self, n: int) -> Sequence[Task]:
+        """Give the next ``n`` tasks."""
+
+    def update(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
+        """Hear what n finished episodes showed."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what :meth:`load_state_dict` needs to continue bit for bit."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from such a state."""
+
+
+class FixedTask:
+    """One task, again and again."""
+
+    name = "fixed"
+    is_fixed = True
+
+    def __init__(self, task: Task):
+        self.task = task
+
+    def next(self, n: int) -> Sequence[Task]:
+        """Give the task ``n`` times."""
+        return [self.task] * n
+
+    def update(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
+        """Learn nothing."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give nothing: there is nothing to continue."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from nothing."""
+
+
+class TaughtTasks:
+    """The tasks that a teacher draws from a task space."""
+
+    is_fixed = False
+
+    def __init__(self, teacher: Teacher, space: TaskSpace, rng: np.random.Generator, name: str):
+        self.teacher = teacher
+        self.space = space
+        self.name = name
+        teacher.reset(space, rng)
+
+    def next(self, n: int) -> Sequence[Task]:
+        """Give the teacher's next ``n`` tasks; ValueError where it leaves the unit cube."""
+        return self.space.decode_many(self.teacher.sample(n))
+
+    def update(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
+        """Hand finished episodes to the teacher."""
+        self.teacher.update(np.array([task.unit for task in tasks]), outcomes)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the teacher's state."""
+        return self.teacher.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a teacher's state."""
+        self.teacher.load_state_dict(state)
+
+
+def source_of(block: Block, space: TaskSpace, rng: np.random.Generator) -> TaskSource:
+    """Make the source of a block; a teacher draws from ``rng`` alone."""
+    if block.task is not None:
+        return FixedTask(block.task)
+    teacher = make_teacher(block.teacher, **block.teacher_options)
+    return TaughtTasks(teacher, block.space(space), rng, block.teacher)

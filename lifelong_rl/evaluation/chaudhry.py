@@ -9,7 +9,7 @@ from lifelong_rl.evaluation.gem import check_after, training_matrix
 from lifelong_rl.evaluation.log import EvaluationLog, Measured
 from lifelong_rl.evaluation.metrics import Definition, MetricValue, References
 
-SOURCE = "Chaudhry et al. 2018, Riemannian Walk, arXiv 1801.10112, section 3"
+SOURCE = "Chaudhry et al. 2018, Riemannian Walk, arXiv 1801.10112"
 
 FORGETTING = Definition(
     family="chaudhry",

@@ -1,9 +1,10 @@
-"""Average performance, forgetting and forward transfer of Continual World (Wołczyk et al. 2021, section 4.2).
+"""Average performance, forgetting and forward transfer of Continual World (Wołczyk et al. 2021).
 
 The functions on arrays take one run's curves: ``scores`` of shape (n_evaluations, n_tasks), without the evaluation
 before training; ``active`` of shape (n_evaluations,), the index of the block being trained at each evaluation (the
 one at the block's end included); ``trained`` of length n_blocks, the column of each block's task. A task that is
-trained in several blocks is scored once for each of them, as in the paper's CW20.
+trained in several blocks is scored once for each of them, as in the paper's CW20 (its later blocks are then
+compared with the same reference, so there forward transfer is mostly remembering).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ WINDOW = 5
 MINIMUM_HEADROOM = 0.01
 """Smallest 1 - AUCb by which the area gain is divided. Below it one failed episode moves the ratio by whole units."""
 
-SOURCE = "Wołczyk et al. 2021, Continual World, arXiv 2105.10919, section 4.2"
+SOURCE = "Wołczyk et al. 2021, Continual World, arXiv 2105.10919"
 
 PERFORMANCE = Definition(
     family="cw",
@@ -152,7 +153,7 @@ def area_transfer(curves: Sequence[ArrayLike], references: Sequence[ArrayLike]) 
     run and its references. All are cut to the smallest count among them, so the same budget is compared; seeds are
     averaged before any ratio. Raises Undefined without a reference run or without an evaluation.
     """
-    if not references:
+    if len(references) == 0:  # an array of shape (n_runs, n_evaluations) is welcome and has no truth value
         raise Undefined("there is no reference run")
     run = [_unit_curve(curve, "a training curve") for curve in curves]
     reference = [_unit_curve(curve, "a reference curve") for curve in references]
@@ -198,6 +199,9 @@ def cw_metrics(
     """Give average performance, forgetting, and forward transfer (as ratio and as difference) of one run.
 
     references: task id -> one curve a reference run, in the same ``value`` as the run is measured.
+    window: evaluations whose mean is a final score. minimum_headroom: smallest 1 - AUCb for the ratio.
+    A task trained in several blocks counts once a block; ``per_task`` then holds the mean over its blocks.
+    What cannot be computed is None with the reason: too few evaluations in a block, no reference run, and so on.
     """
     return cw_metrics_over_seeds(
         [log], references=references, value=value, window=window, minimum_headroom=minimum_headroom

@@ -1,1 +1,22 @@
 """Environment families and the task protocol."""
+
+from lifelong_rl.envs.check import TaskEnvError, check_task_env
+from lifelong_rl.envs.factory import FAMILIES, family, make, make_vec
+from lifelong_rl.envs.space import Feature, Task, TaskSpace
+from lifelong_rl.envs.task_env import ActionKind, ObserveTask, TaskEnv, TaskLike
+
+__all__ = [
+    "FAMILIES",
+    "ActionKind",
+    "Feature",
+    "ObserveTask",
+    "Task",
+    "TaskEnv",
+    "TaskEnvError",
+    "TaskLike",
+    "TaskSpace",
+    "check_task_env",
+    "family",
+    "make",
+    "make_vec",
+]

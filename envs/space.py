@@ -42,6 +42,9 @@ class Feature:
     @classmethod
     def integer(cls, name: str, low: int, high: int, default: int, *, unit: str = "") -> Feature:
         """Give an integer feature in {low, ..., high}; each value owns an equal share of the unit interval."""
+        for value in (low, high, default):
+            if value != int(value):
+                raise ValueError(f"feature {name!r} needs whole bounds and default, found {value!r}.")
         return cls(name, "integer", int(default), int(low), int(high), False, unit)
 
     @classmethod
@@ -66,11 +69,11 @@ class Feature:
     def check(self, value: Any) -> Value:
         """Give ``value`` as this feature's type; ValueError names feature, value and allowed range."""
         if self.kind == "category":
-            if value not in self.choices:
+            if np.ndim(value) or value not in self.choices:
                 raise ValueError(f"feature {self.name!r} must be one of {self.choices}, found {value!r}.")
-            return value  # type: ignore[no-any-return]  # it equals one of the choices, whose type is Value
+            return self.choices[self.choices.index(value)]  # its own type: np.str_("a") would alter the id
         try:
-            number = float(value)
+            number = float(value) + 0.0  # + 0.0: minus zero is the same task as zero
         except (TypeError, ValueError):
             number = math.nan
         if not self.low <= number <= self.high:
@@ -106,7 +109,9 @@ class Feature:
 
     def to_unit(self, value: Value) -> float:
         """Map a value to its coordinate in [0, 1]: the centre of its share for integers and categories."""
-        value = self.check(value)
+        return self._coordinate(self.check(value))
+
+    def _coordinate(self, value: Value) -> float:
         if self.kind == "real":
             number = float(value)
             if self.log:
@@ -133,7 +138,7 @@ class Task:
     @property
     def params(self) -> dict[str, Value]:
         """The features by name."""
-        return dict(zip(self.names, self.values, strict=True))
+        return dict(zip(self.names, self.values))  # noqa: B905  # every reset calls this; strict costs a third more
 
     @cached_property
     def id(self) -> str:
@@ -142,6 +147,9 @@ class Task:
             return self.name
         text = repr(sorted(self.params.items())).encode()
         return f"{self.family}-{hashlib.blake2b(text, digest_size=5).hexdigest()}"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Task:
+        return self  # frozen; Stable-Baselines3 deep-copies every info, and this one would be most of the copy
 
     def to_json(self) -> dict[str, Any]:
         """Give the task as plain JSON values; :meth:`TaskSpace.task` with ``params`` is the way back."""
@@ -164,6 +172,12 @@ class TaskSpace:
         """Features that :meth:`subspace` pinned to one value: part of every task, not of the cube."""
         self.names = (*names, *self.fixed)
         self._fixed_values = tuple(self.fixed.values())
+        self._is_linear = all(feature.kind == "real" and not feature.log for feature in features)
+        self._bounds = [(feature.low, feature.high) for feature in features]
+        self._lows = np.array([feature.low for feature in features])
+        self._highs = np.array([feature.high for feature in features])
+        self._spans = self._highs - self._lows
+        self._may_overshoot = bool((self._lows + self._spans > self._highs).any())  # by rounding
 
     @property
     def dimension(self) -> int:
@@ -198,48 +212,61 @@ class TaskSpace:
     def decode_many(self, units: ArrayLike) -> list[Task]:
         """Give the tasks at n points of the unit cube, shape (n, d)."""
         points = self.check_points(units)
-        if not self.features:
-            rows: list[tuple[Value, ...]] = [()] * len(points)
-        else:
-            columns = [f.from_unit(points[:, i]) for i, f in enumerate(self.features)]
-            rows = list(zip(*columns, strict=True))
-        fixed, family, names = self._fixed_values, self.family, self.names
+        rows = self._linear_rows(points) if self._is_linear else self._rows(points)
+        family, names, fixed = self.family, self.names, self._fixed_values
         return [
-            Task(family, names, row + fixed, tuple(unit))
-            for row, unit in zip(rows, points.tolist(), strict=True)
+            _new_task(family, names, (*values, *fixed), tuple(unit))
+            for values, unit in zip(rows, points.tolist(), strict=True)
         ]
+
+    def _rows(self, points: NDArray[np.float64]) -> list[tuple[Value, ...]]:
+        columns = [feature.from_unit(points[:, i]) for i, feature in enumerate(self.features)]
+        return list(zip(*columns, strict=True))
+
+    def _linear_rows(self, points: NDArray[np.float64]) -> list[list[Value]]:
+        """Give the same bits as :meth:`_rows`, for a space of linear reals: teachers decode small batches often."""
+        values = points * self._spans + self._lows
+        if self._may_overshoot:
+            values = np.minimum(values, self._highs)
+        rows: list[list[Value]] = values.tolist()
+        return rows
 
     def check_points(self, units: ArrayLike) -> NDArray[np.float64]:
         """Give ``units`` as a float array of shape (n, d); ValueError where shape or range are wrong."""
         points = np.asarray(units, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != self.dimension:
             raise ValueError(
-                f"points of the task space of {self.family!r} have shape (n, {self.dimension}), "
-                f"found {points.shape}."
+                f"points of the task space of {self.family!r} have shape (n, {self.dimension}), found {points.shape}."
             )
-        if points.size and not (points.min() >= 0.0 and points.max() <= 1.0):  # NaN fails both
+        if not _is_in_unit_cube(points):
             worst = points[~((points >= 0) & (points <= 1))][0]
             raise ValueError(f"points of a task space must lie in [0, 1], found {worst}.")
         return points
 
     def encode(self, params: Mapping[str, Any]) -> NDArray[np.float64]:
         """Map features by name to the unit cube, shape (d,). Features left out take their defaults."""
-        return np.array(self.task(params).unit)
+        return np.array(self._values_and_unit(params)[1], dtype=np.float64)
+
+    def coordinates(self, task: Task) -> NDArray[np.float64]:
+        """Give a task's point in this space, shape (d,); ``task.unit`` may be one of a subspace that made it."""
+        if self._is_linear and not self.fixed and task.names == self.names:
+            return (np.array(task.values, dtype=np.float64) - self._lows) / self._spans
+        return self.encode(task.params)
 
     def task(self, params: Mapping[str, Any] | None = None, name: str = "") -> Task:
         """Give the task with these exact feature values. Features left out take their defaults."""
-        params = dict(params or {})
+        values, unit = self._values_and_unit(params or {})
+        return Task(self.family, self.names, values + self._fixed_values, unit, name)
+
+    def _values_and_unit(self, params: Mapping[str, Any]) -> tuple[tuple[Value, ...], tuple[float, ...]]:
         for key in params:
             if key not in self.names:
                 raise unknown_name(f"feature of {self.family!r}", key, self.names)
         for key, value in self.fixed.items():
             if params.get(key, value) != value:
-                raise ValueError(
-                    f"feature {key!r} is fixed to {value!r} in this subspace, found {params[key]!r}."
-                )
-        values = tuple(f.check(params.get(f.name, f.default)) for f in self.features)
-        unit = tuple(f.to_unit(value) for f, value in zip(self.features, values, strict=True))
-        return Task(self.family, self.names, values + self._fixed_values, unit, name)
+                raise ValueError(f"feature {key!r} is fixed to {value!r} in this subspace, found {params[key]!r}.")
+        values = tuple([f.check(params.get(f.name, f.default)) for f in self.features])
+        return values, tuple([f._coordinate(value) for f, value in zip(self.features, values, strict=True)])
 
     @property
     def default(self) -> Task:
@@ -250,6 +277,8 @@ class TaskSpace:
         """Give ``task`` if it belongs to this space; ValueError says which feature does not."""
         if task.family != self.family:
             raise ValueError(f"a task of family {self.family!r} is expected, found one of {task.family!r}.")
+        if self._is_linear and task.names == self.names and self._are_in_bounds(task.values):
+            return task
         if len(task.names) != len(self.names):
             missing = set(self.names) ^ set(task.names)
             raise ValueError(f"a task of {self.family!r} has features {self.names}; differing: {missing}.")
@@ -258,7 +287,21 @@ class TaskSpace:
             if feature.name not in params:
                 raise ValueError(f"the task {task.id!r} lacks the feature {feature.name!r}.")
             feature.check(params[feature.name])
+        for name, value in self.fixed.items():
+            if name not in params:
+                raise ValueError(f"the task {task.id!r} lacks the feature {name!r}.")
+            if params[name] != value:
+                raise ValueError(f"feature {name!r} is fixed to {value!r} in this subspace, found {params[name]!r}.")
         return task
+
+    def _are_in_bounds(self, values: tuple[Value, ...]) -> bool:
+        """Say whether the values are plain floats in bounds; False where :meth:`check` must look closer."""
+        if self.fixed or len(values) != len(self._bounds):
+            return False
+        for value, (low, high) in zip(values, self._bounds, strict=True):
+            if type(value) is not float or not low <= value <= high:
+                return False
+        return True
 
     def grid(self, per_axis: int) -> NDArray[np.float64]:
         """Give a full grid, shape (m, d): ``per_axis`` cell centres on each real axis, each value of the others."""
@@ -275,7 +318,9 @@ class TaskSpace:
 
         For a category, a tuple names the choices that stay.
         """
-        for name in bounds:
+        for name, bound in bounds.items():
+            if bound is None:
+                raise ValueError(f"the bound of feature {name!r} is (low, high) or a value, found None.")
             if name not in [f.name for f in self.features]:
                 raise unknown_name(f"free feature of {self.family!r}", name, [f.name for f in self.features])
         features, fixed = [], dict(self.fixed)
@@ -301,5 +346,24 @@ def _narrowed(feature: Feature, bound: tuple[Any, ...]) -> Feature:
         raise ValueError(f"the bounds of feature {feature.name!r} need low < high, found {bound!r}.")
     default = min(max(float(feature.default), low), high)
     if feature.kind == "integer":
-        return replace(feature, low=int(low), high=int(high), default=int(default))
+        return Feature.integer(feature.name, int(low), int(high), int(default), unit=feature.unit)
     return replace(feature, low=low, high=high, default=default)
+
+
+def _is_in_unit_cube(points: NDArray[np.float64]) -> bool:
+    """Say whether all coordinates lie in [0, 1]; a NaN does not."""
+    if points.size > 200:
+        return bool(points.min() >= 0.0 and points.max() <= 1.0)
+    for coordinate in points.ravel().tolist():  # noqa: SIM110  # quicker than all(), and for few points than min()
+        if not 0.0 <= coordinate <= 1.0:
+            return False
+    return True
+
+
+def _new_task(family: str, names: tuple[str, ...], values: tuple[Value, ...], unit: tuple[float, ...]) -> Task:
+    """Give ``Task(family, names, values, unit)`` in a third of the time: a frozen dataclass sets field by field."""
+    task = object.__new__(Task)
+    fields = task.__dict__
+    fields["family"], fields["names"], fields["values"] = family, names, values
+    fields["unit"], fields["name"] = unit, ""
+    return task

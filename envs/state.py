@@ -42,9 +42,7 @@ def state_from_bytes(data: bytes) -> dict[str, Any]:
 def _split(value: Any, arrays: dict[str, np.ndarray[Any, Any]], place: str) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
-            raise TypeError(
-                f"{place} is an array of Python objects; a state holds numeric and string arrays."
-            )
+            raise TypeError(f"{place} is an array of Python objects; a state holds numeric and string arrays.")
         key = f"a{len(arrays)}"
         arrays[key] = value
         return {_ARRAY_MARK: key}

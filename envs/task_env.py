@@ -15,6 +15,7 @@ from lifelong_rl.envs.space import Task, TaskSpace, Value
 TaskLike: TypeAlias = Task | Mapping[str, Any] | Sequence[float] | NDArray[np.floating[Any]]
 Observation: TypeAlias = NDArray[np.float32]
 ObserveTask: TypeAlias = Literal["none", "vector", "one-hot"]
+ActionKind: TypeAlias = Literal["discrete", "continuous"]
 
 
 class TaskEnv(gymnasium.Env[Observation, Any]):
@@ -25,21 +26,23 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     that an episode is determined by its task, the seed, and the actions: resuming a run relies on it.
 
     The info of every ``reset`` holds ``"task"``; that of an episode's last step holds ``"task"`` (the one really
-    played), ``"score"`` in [0, 1] and ``"success"`` (bool).
+    played), ``"score"`` in [0, 1], ``"success"`` (bool), and ``"episode"`` with return "r" and length "l".
     """
 
     task_space: ClassVar[TaskSpace]
     max_episode_steps: int
     """Steps after which an episode is truncated (info-wise a time limit, not a terminal state)."""
-    action_kinds: ClassVar[tuple[Literal["discrete", "continuous"], ...]]
+    action_kinds: ClassVar[tuple[ActionKind, ...]]
     """The kinds of action space the family offers, its usual one first (constructor argument ``actions``)."""
 
     def __init__(self, *, observe_task: ObserveTask = "none", tasks: Sequence[Task] = ()):
         """Finish construction; a family calls it last, with its own observation and action space set.
 
         observe_task: "vector" appends the task's point of the unit cube to the observation (a Box of shape (m,)),
-            "one-hot" the index of the task among ``tasks``.
+            "one-hot" the index of the task among ``tasks``; episodes then start with the first of them.
         """
+        if self.max_episode_steps < 1:
+            raise ValueError(f"max_episode_steps must be at least 1, found {self.max_episode_steps!r}.")
         if observe_task not in ("none", "vector", "one-hot"):
             raise ValueError(f"observe_task must be 'none', 'vector' or 'one-hot', found {observe_task!r}.")
         if observe_task == "one-hot" and not tasks:
@@ -48,7 +51,7 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
         self._known_tasks = {_played(self.task_space.check(task)): i for i, task in enumerate(tasks)}
         self._suffix: Observation | None = None
         self._extend_observation_space(len(tasks))
-        self.task = self.task_space.default
+        self.task = tasks[0] if observe_task == "one-hot" else self.task_space.default
         self._queued_task: Task | None = None
         self._queued_seed: int | None = None
         self._episode_steps = 0
@@ -77,11 +80,19 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     def standard_tasks(cls, n: int) -> list[Task]:
         """Give the ``n`` tasks that a scenario takes when it names none: here a fixed uniform sample."""
         units = cls.task_space.sample(n, np.random.default_rng(n))
-        return [
-            cls.task_space.decode(unit, name=f"task-{i + 1:0{len(str(n))}d}") for i, unit in enumerate(units)
-        ]
+        return [cls.task_space.decode(unit, name=f"task-{i + 1:0{len(str(n))}d}") for i, unit in enumerate(units)]
 
     # What everybody calls
+
+    @classmethod
+    def check_action_kind(cls, actions: str) -> str:
+        """Give ``actions`` if the family offers this kind of action space; ValueError lists the kinds it does."""
+        if actions not in cls.action_kinds:
+            raise ValueError(
+                f"{cls.__name__} offers the action kinds {', '.join(map(repr, cls.action_kinds))}, "
+                f"found actions={actions!r}."
+            )
+        return actions
 
     def queue_task(self, task: TaskLike, seed: int | None = None) -> None:
         """Hold a task (and a seed) for the next reset that names none, a vector environment's own included."""
@@ -126,7 +137,12 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
         info: dict[str, Any] = {}
         if terminated or truncated:
             score, success = self.score_episode(self._episode_return, self._episode_steps)
-            info = {"task": self.task, "score": score, "success": success}
+            info = {
+                "task": self.task,
+                "score": score,
+                "success": success,
+                "episode": {"r": self._episode_return, "l": self._episode_steps},
+            }
         if self._suffix is not None:
             observation = np.concatenate((observation, self._suffix))
         return observation, reward, terminated, truncated, info
@@ -136,30 +152,46 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
 
         seed, tasks[0]: of the reset that began the stretch; tasks[1:]: of the resets within it, in order.
         """
-        upcoming = iter(tasks)
-        observation, _ = self.reset(seed=seed, options={"task": next(upcoming)})
+        if not tasks:
+            raise ValueError("a replay needs at least the task of the first reset, found no tasks.")
+        observation, _ = self.reset(seed=seed, options={"task": tasks[0]})
+        n_resets = 1
         for action in actions:
             observation, _, terminated, truncated, _ = self.step(action)
             if terminated or truncated:
-                observation, _ = self.reset(options={"task": next(upcoming)})
+                if n_resets == len(tasks):
+                    raise ValueError(
+                        f"the replay's actions end {n_resets} episodes, but only {n_resets} tasks are given: "
+                        "the task of the reset that followed is missing."
+                    )
+                observation, _ = self.reset(options={"task": tasks[n_resets]})
+                n_resets += 1
         return observation
 
     # The rest is private
 
     def _take_over(self, task: Task) -> None:
+        suffix = self._suffix_of(task)  # first, as it may refuse the task
         self.apply_task(task.params)
         self.task = task
+        self._suffix = suffix
         self._is_task_applied = True
+
+    def _suffix_of(self, task: Task) -> Observation | None:
+        if self._observe_task == "none":
+            return None
         if self._observe_task == "vector":
-            self._suffix = self.task_space.encode(task.params).astype(np.float32)
-        elif self._observe_task == "one-hot":
-            index = self._known_tasks.get(_played(task))
-            if index is None:
-                raise ValueError(
-                    f"observe_task='one-hot' knows {len(self._known_tasks)} tasks, and {task.id!r} is none of "
-                    "them; use observe_task='vector' where tasks are drawn from a distribution."
-                )
-            self._suffix = np.eye(len(self._known_tasks), dtype=np.float32)[index]
+            coordinates: Observation = self.task_space.coordinates(task).astype(np.float32)
+            return coordinates
+        index = self._known_tasks.get(_played(task))
+        if index is None:
+            raise ValueError(
+                f"observe_task='one-hot' knows {len(self._known_tasks)} tasks, and {task.id!r} is none of "
+                "them; use observe_task='vector' where tasks are drawn from a distribution."
+            )
+        suffix = np.zeros(len(self._known_tasks), dtype=np.float32)
+        suffix[index] = 1.0
+        return suffix
 
     def _extend_observation_space(self, n_tasks: int) -> None:
         if self._observe_task == "none":

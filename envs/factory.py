@@ -1,0 +1,82 @@
+"""Making environments by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+
+from lifelong_rl.envs.lookup import construct, resolve
+from lifelong_rl.envs.task_env import TaskEnv
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
+
+FAMILIES: dict[str, str] = {
+    "cartpole-physics": "lifelong_rl.envs.classic_control:CartPolePhysics",
+    "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
+    "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
+}
+"""The built-in environment families, by name. A plug-in is named ``"package.module:Class"`` instead."""
+
+
+def family(name: str) -> type[TaskEnv]:
+    """Give the environment family that ``name`` stands for.
+
+    name: a key of :data:`FAMILIES`, or ``"package.module:Class"`` of a subclass of :class:`TaskEnv`.
+    Raises ValueError where it is neither.
+    """
+    found = resolve("environment family", name, FAMILIES)
+    if not (isinstance(found, type) and issubclass(found, TaskEnv)):
+        raise ValueError(
+            f"the environment family {name!r} must be a subclass of lifelong_rl.envs.TaskEnv, found {found!r}."
+        )
+    return found
+
+
+def make(name: str, **options: Any) -> TaskEnv:
+    """Give an environment of the family ``name``; ``options`` go to its constructor.
+
+    Raises ValueError for an unknown family and for an option that its constructor does not have.
+    """
+    env: TaskEnv = construct("environment family", family(name), options)
+    return env
+
+
+def make_vec(name: str, n: int, seed: int | None = None, *, parallel: bool = False, **options: Any) -> VecEnv:
+    """Give ``n`` environments of the family ``name`` as one Stable-Baselines3 vector environment.
+
+    seed: seeds each instance with a number of its own; None leaves them unseeded.
+    parallel: each instance in a process of its own (start method "spawn": a script needs the usual
+        ``if __name__ == "__main__":``); otherwise all in this process.
+    options: go to the constructor of each instance.
+    Raises ValueError for ``n`` below 1, an unknown family, or an unknown option.
+    """
+    if n < 1:
+        raise ValueError(f"n, the number of environments, must be at least 1, found {n}.")
+    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
+
+    makers: list[Callable[[], gymnasium.Env[Any, Any]]] = [
+        partial(_make_seeded, name, options, instance_seed) for instance_seed in _seeds(n, seed)
+    ]
+    if not parallel:
+        return DummyVecEnv(makers)
+    make(name, **options).close()  # a wrong option is an error here rather than in a worker
+    return SubprocVecEnv(makers, start_method="spawn")
+
+
+def _seeds(n: int, seed: int | None) -> list[int] | list[None]:
+    if seed is None:
+        return [None] * n
+    states: list[int] = np.random.SeedSequence(seed).generate_state(n).tolist()
+    return states
+
+
+def _make_seeded(name: str, options: dict[str, Any], seed: int | None) -> TaskEnv:
+    env = make(name, **options)
+    if seed is not None:
+        env.reset(seed=seed)  # later resets without a seed go on from here
+    return env

@@ -250,7 +250,8 @@ class TaskSpace:
     def coordinates(self, task: Task) -> NDArray[np.float64]:
         """Give a task's point in this space, shape (d,); ``task.unit`` may be one of a subspace that made it."""
         if self._is_linear and not self.fixed and task.names == self.names:
-            return (np.array(task.values, dtype=np.float64) - self._lows) / self._spans
+            point: NDArray[np.float64] = (np.array(task.values, dtype=np.float64) - self._lows) / self._spans
+            return point
         return self.encode(task.params)
 
     def task(self, params: Mapping[str, Any] | None = None, name: str = "") -> Task:

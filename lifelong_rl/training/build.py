@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any
 
@@ -92,7 +93,7 @@ def _constructor_options(agent_class: type) -> set[str]:
 
 def _translated(options: Any, env: Any) -> dict[str, Any]:
     """Give the options with a number for ``action_noise`` as the Gaussian noise of that standard deviation."""
-    translated = dict(options)
+    translated = copy.deepcopy(dict(options))  # SB3 writes into the dictionaries it is given
     if isinstance(translated.get("action_noise"), int | float):
         from stable_baselines3.common.noise import NormalActionNoise
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,6 +37,11 @@ def agent_entry(name: str) -> AgentEntry:
     return AgentEntry(name, ("discrete", "continuous"))
 
 
+def agent_label(name: str, components: Sequence[str]) -> str:
+    """Give what tables and folders call an agent: its name and its components', plug-ins without their module."""
+    return "+".join(part.rpartition(":")[2] for part in (name, *components))
+
+
 def make_component(name: str, options: Mapping[str, Any] | None = None) -> Any:
     """Make a component by its name or ``module:Class``, with hyper-parameters by name."""
     from lifelong_rl.agents.component import Component
@@ -47,4 +52,13 @@ def make_component(name: str, options: Mapping[str, Any] | None = None) -> Any:
     return construct("component", component_class, options or {})
 
 
-__all__ = ["AGENTS", "COMPONENTS", "AgentEntry", "LifelongAgent", "TaskInfo", "agent_entry", "make_component"]
+__all__ = [
+    "AGENTS",
+    "COMPONENTS",
+    "AgentEntry",
+    "LifelongAgent",
+    "TaskInfo",
+    "agent_entry",
+    "agent_label",
+    "make_component",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -76,6 +78,9 @@ def _seeds(n: int, seed: int | None) -> list[int] | list[None]:
 
 
 def _make_seeded(name: str, options: dict[str, Any], seed: int | None) -> TaskEnv:
+    if multiprocessing.parent_process() is not None:
+        # Ctrl-C reaches the workers too, and the main process still needs them to reach its next checkpoint.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     env = make(name, **options)
     if seed is not None:
         env.reset(seed=seed)  # later resets without a seed go on from here

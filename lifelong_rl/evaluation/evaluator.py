@@ -98,12 +98,15 @@ class Evaluator:
             told = TaskInfo(self.tasks[jobs[0][0]].id)
         envs = self._envs[: len(jobs)]
         observations = np.stack(
-            [env.reset(seed=seed, options={"task": self.tasks[i]})[0] for env, (i, seed) in zip(envs, jobs, strict=True)]
+            [
+                env.reset(seed=seed, options={"task": self.tasks[i]})[0]
+                for env, (i, seed) in zip(envs, jobs, strict=True)
+            ]
         )
         last: list[dict[str, Any] | None] = [None] * len(jobs)
         state, starts = None, np.ones(len(jobs), dtype=bool)
         while None in last:
-            # Ended episodes stay in the batch, so that a policy with a state keeps its rows; their actions are unused.
+            # Ended episodes stay in the batch, so that a policy with a state keeps its rows; their actions go unused
             actions, state = agent.predict(observations, state, starts, deterministic=True, task=told)
             starts = np.zeros(len(jobs), dtype=bool)
             for k, env in enumerate(envs):

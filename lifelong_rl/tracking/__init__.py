@@ -1,0 +1,1 @@
+"""Tracking: the run folder, TensorBoard, figures and reports."""

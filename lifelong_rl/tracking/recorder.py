@@ -67,9 +67,7 @@ class _SB3Output(KVWriter):
     def __init__(self, recorder: Recorder):
         self.recorder = recorder
 
-    def write(
-        self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
-    ) -> None:
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
         excluded = {key for key, formats in key_excluded.items() if formats and "tensorboard" in formats}
         values = {k: float(v) for k, v in key_values.items() if k not in excluded and not isinstance(v, str)}
         self.recorder.scalars(values, step)

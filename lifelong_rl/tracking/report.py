@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lifelong_rl.agents import agent_label
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.evaluation.log import EvaluationLog
 from lifelong_rl.evaluation.metrics import FAMILIES, MetricValue, References, score
@@ -20,6 +20,16 @@ from lifelong_rl.tracking.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+MAIN_METRICS = (
+    "cw/average_performance",
+    "cw/forgetting",
+    "gem/backward_transfer",
+    "gem/forward_transfer",
+    "cw/forward_transfer",
+)
+"""What a table over runs shows, each number with its family's name."""
 
 
 def score_run(folder: RunFolder, references: References | None = None) -> list[MetricValue]:
@@ -84,9 +94,7 @@ def compare_table(runs: Mapping[str, Sequence[Sequence[MetricValue]]], names: Se
     runs: group -> the metrics of each of its runs (seeds). Undefined values are shown as "-".
     """
     header = ["runs", "seeds", *names]
-    rows = [
-        [group, str(len(seeds)), *(_cell(seeds, name) for name in names)] for group, seeds in runs.items()
-    ]
+    rows = [[group, str(len(seeds)), *(_cell(seeds, name) for name in names)] for group, seeds in runs.items()]
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
@@ -119,15 +127,8 @@ def _ellipses(gaussians: Any) -> list[tuple[Any, Any]]:
 
 
 def group_label(config: Mapping[str, Any]) -> str:
-    """Give what runs that differ only by their seed have in common: family, agent, scenario."""
-    from lifelong_rl.training.config import AgentConfig
-
-    scenario = config["scenario"]
+    """Give what runs that differ only by their seed have in common: agent, family, and teacher or scenario."""
+    scenario, agent = config["scenario"], config["agent"]
     teachers = [block["teacher"] for block in scenario["blocks"] if block.get("teacher")]
-    agent = AgentConfig.from_json(config["agent"]).label
-    return f"{agent} on {scenario['family']} ({teachers[0] if teachers else scenario['name']})"
-
-
-def folder_of(path: Path) -> RunFolder:
-    """Open a run's folder."""
-    return RunFolder.open(path)
+    name = agent_label(agent["name"], [name for name, _ in agent["components"]])
+    return f"{name} on {scenario['family']} ({teachers[0] if teachers else scenario['name']})"

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lifelong_rl.agents import agent_entry, make_component
+from lifelong_rl.agents import agent_entry, agent_label, make_component
 from lifelong_rl.envs.lookup import hyperparameters, unknown_name
 from lifelong_rl.scenarios import Scenario
 
@@ -38,8 +38,7 @@ class AgentConfig:
     @property
     def label(self) -> str:
         """What tables and folders call the agent: its name and its components'."""
-        parts = [self.name, *(name for name, _ in self.components)]
-        return "+".join(part.rpartition(":")[2] for part in parts)
+        return agent_label(self.name, [name for name, _ in self.components])
 
     def to_json(self) -> dict[str, Any]:
         """Give the configuration as JSON values, every hyper-parameter of the components written out."""

@@ -125,7 +125,9 @@ class Curriculum(VecEnvWrapper):
         step = self.n_vector_steps * self.num_envs
         if self._is_float:
             for i in ended:
-                self._refuse_if_not_finite(i, "last observation", infos[i]["terminal_observation"], self._tasks[i][-1])
+                self._refuse_if_not_finite(
+                    i, "last observation", infos[i]["terminal_observation"], self._tasks[i][-1]
+                )
         episodes = [_episode(step, i, infos[i]) for i in ended]
         self.finished += episodes
         if self.source.is_fixed:
@@ -259,7 +261,7 @@ def _episode(step: int, i: int, info: Mapping[str, Any]) -> Episode:
         return Episode(step, i, info["task"], episode["r"], episode["l"], info["score"], info["success"])
     except KeyError as error:
         raise ValueError(
-            f"the info of an episode's last step must hold 'task', 'score', 'success' and 'episode', and lacks {error}; "
+            f"the info of an episode's last step must hold 'task', 'score', 'success', 'episode', and lacks {error}; "
             "derive the environment from lifelong_rl.envs.TaskEnv."
         ) from None
 

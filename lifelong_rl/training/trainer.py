@@ -24,6 +24,7 @@ from lifelong_rl.tracking.recorder import Recorder, cut_events
 from lifelong_rl.tracking.run_folder import RunFolder
 from lifelong_rl.training.build import TEACHERS, build_agent, build_curriculum, build_evaluator, spawn_rng
 from lifelong_rl.training.config import RunConfig, provenance
+from lifelong_rl.training.references import cached_references
 from lifelong_rl.training.sources import TaskSource, TaughtTasks, source_of
 
 logger = logging.getLogger(__name__)
@@ -133,16 +134,16 @@ class Trainer:
         while self.block_steps < block.steps:
             n_steps = self._steps_to_pause()
             self.agent.learn_steps(n_steps)
-            before = self.step
             self.step += n_steps
             self.block_steps += n_steps
             self._write_episodes()
             is_last = self.block_steps == block.steps
-            if is_last or self._crossed(before, self.config.log_every):
+            if is_last or _crossed(self.step, n_steps, self.config.log_every):
                 self._write_curves()
-            if not is_last and self._crossed(before, self.config.eval_every):
+            # Counted from the block's start, so that a reference run of its task is evaluated at the same moments.
+            if not is_last and _crossed(self.block_steps, n_steps, self.config.eval_every):
                 self._evaluate("during")
-            if not is_last and (self._stop_signal or self._crossed(before, self.config.checkpoint_every)):
+            if not is_last and (self._stop_signal or _crossed(self.step, n_steps, self.config.checkpoint_every)):
                 self._checkpoint()
             self._stop_if_asked(may_stop=not is_last)
 
@@ -160,7 +161,7 @@ class Trainer:
     def _finish(self) -> None:
         from lifelong_rl.tracking.report import report_run
 
-        values = report_run(self.folder)
+        values = report_run(self.folder, cached_references(self.folder))
         settings = {"agent": self.config.agent.label, "scenario": self.scenario.name, "seed": self.config.seed}
         self.recorder.hyperparameters(settings | {"family": self.scenario.family}, values, self.step)
 
@@ -194,13 +195,11 @@ class Trainer:
 
     def _steps_to_pause(self) -> int:
         """Give the steps to the next moment at which something is due, in whole rollouts of the agent."""
-        frequencies = (self.config.eval_every, self.config.checkpoint_every, self.config.log_every)
-        wanted = min(POLL_EVERY, *(every - self.step % every for every in frequencies))
+        to_evaluation = self.config.eval_every - self.block_steps % self.config.eval_every
+        to_others = [every - self.step % every for every in (self.config.checkpoint_every, self.config.log_every)]
+        wanted = min(POLL_EVERY, to_evaluation, *to_others)
         stride = self.agent.stride
         return min(-(-wanted // stride) * stride, self._block.steps - self.block_steps)
-
-    def _crossed(self, before: int, every: int) -> bool:
-        return self.step // every > before // every
 
     # What is written
 
@@ -237,17 +236,15 @@ class Trainer:
         self.progress.announce("evaluating")
         block = self._block
         trained = block.task.id if block.task is not None else None
-        for result in self.evaluator.evaluate(self.agent):
-            record = {"step": self.step, "block": self.block_index, "at": at, "trained": trained}
-            record |= result.to_record()
-            extra = self.agent.diagnose(record)
-            if extra:
-                record["extra"] = extra
-                self.recorder.scalars(extra, self.step, "components/")
-            self.folder.append_evaluation(record)
+        moment = {"step": self.step, "block": self.block_index, "at": at, "trained": trained}
+        results = self.evaluator.evaluate(self.agent)
+        extra = self.agent.diagnose(moment)
+        for result in results:
+            self.folder.append_evaluation(moment | result.to_record() | ({"extra": extra} if extra else {}))
             means = {"return": result.returns, "success": result.successes, "score": result.scores}
             task = result.task.id
             self.recorder.scalars({f"{task}/{k}": float(np.mean(v)) for k, v in means.items()}, self.step, "eval/")
+        self.recorder.scalars(extra, self.step, "components/")
         self.folder.flush()
         self._draw_figures(at)
 
@@ -269,7 +266,7 @@ class Trainer:
 
     def _is_figure_due(self, at: str) -> bool:
         every = max(self._block.steps // N_FIGURES, 1)
-        return at == "end" or self.block_steps // every > (self.block_steps - self.config.eval_every) // every
+        return at == "end" or _crossed(self.block_steps, self.config.eval_every, every)
 
     # Checkpoints and stopping
 
@@ -327,6 +324,11 @@ class Trainer:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def _crossed(step: int, n_steps: int, every: int) -> bool:
+    """Tell whether the last ``n_steps`` steps, up to ``step``, passed or reached a multiple of ``every``."""
+    return step // every > (step - n_steps) // every
 
 
 def train(config: RunConfig, path: str | Path, *, show_progress: bool = True) -> RunFolder:

@@ -1,0 +1,276 @@
+"""The command line: a thin skin over the functions that scripts call."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from lifelong_rl.scenarios import Scenario
+    from lifelong_rl.tracking.run_folder import RunFolder
+    from lifelong_rl.training.config import RunConfig
+
+Options = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an agent on a scenario or a curriculum, in a new run folder.
+
+    Options of the parts are given as key=value, the value as JSON or plain text; nested keys with dots:
+    --agent-options learning_rate=1e-3 policy_kwargs.net_arch=[64,64]
+    """
+
+    env: str = "point-goal"
+    """Environment family: a name (see `lifelong-rl list envs`) or module:Class."""
+    agent: str = "dqn"
+    """Agent: a name (see `lifelong-rl list agents`) or module:Class."""
+    components: str = ""
+    """Components of the agent, separated by commas: names (see `lifelong-rl list components`) or module:Class."""
+    scenario: str = ""
+    """Scenario: a name (see `lifelong-rl list scenarios`) or a TOML file. By default "curriculum" if --curriculum
+    is given, else "condensed"."""
+    curriculum: str = ""
+    """Teacher that draws the tasks: a name (see `lifelong-rl list teachers`) or module:Class."""
+    steps: int = 16_000
+    """Environment steps of the whole run, summed over parallel environments."""
+    tasks: int = 4
+    """Number of tasks of the scenario "condensed", or of test tasks of "curriculum"."""
+    visibility: Literal["task_id", "boundary", "none"] = "task_id"
+    """What the agent is told in the scenario "condensed"."""
+    observe_task: Literal["auto", "none", "vector", "one-hot"] = "auto"
+    """How the task is part of the observation; "auto": one-hot for visible fixed tasks, else not at all."""
+    seed: int = 0
+    """Every random draw of the run follows from it."""
+    n_envs: int = 1
+    """Parallel training environments."""
+    parallel: bool = False
+    """Run each environment in a process of its own."""
+    eval_every: int = 2_000
+    """Environment steps between evaluations of all tasks."""
+    eval_episodes: int = 5
+    """Episodes of each task in an evaluation."""
+    checkpoint_every: int = 10_000
+    """Environment steps between checkpoints."""
+    log_every: int = 500
+    """Environment steps between points of TensorBoard's training curves."""
+    agent_options: Options = ()
+    """Arguments of the agent's constructor."""
+    component_options: Options = ()
+    """Hyper-parameters of the components: distillation.n_states=100."""
+    teacher_options: Options = ()
+    """Hyper-parameters of the teacher."""
+    env_options: Options = ()
+    """Arguments of the environment family's constructor."""
+    references: bool = False
+    """Also train each task alone (once; cached), which forward transfer by area compares with."""
+    runs: Path = Path("runs")
+    """Where the runs lie."""
+    name: str = ""
+    """Name of the experiment: the run folder is RUNS/NAME/AGENT-SOURCE-sSEED. By default the environment family."""
+    quiet: bool = False
+    """Show no progress bar."""
+
+    def run(self) -> None:
+        """Train."""
+        config, path = self.config(), None
+        path = self.runs / (self.name or self.env.rpartition(":")[2]) / config.label
+        from lifelong_rl.training.references import train_references
+        from lifelong_rl.training.trainer import train
+
+        folder = train(config, path, show_progress=not self.quiet)
+        if self.references:
+            train_references(config, path, show_progress=not self.quiet)
+        _print_report([folder])
+
+    def config(self) -> RunConfig:
+        """Give the run's configuration; ValueError for what does not fit together."""
+        from lifelong_rl.training.config import AgentConfig, RunConfig, with_component_options
+
+        components = with_component_options(self.components, parse_options(self.component_options))
+        agent = AgentConfig(self.agent, options=parse_options(self.agent_options), components=components)
+        same = ("seed", "n_envs", "parallel", "eval_every", "eval_episodes", "checkpoint_every", "log_every")
+        return RunConfig(self._scenario(), agent, **{name: getattr(self, name) for name in same})
+
+    def _scenario(self) -> Scenario:
+        from lifelong_rl.envs.lookup import unknown_name
+        from lifelong_rl.scenarios import SCENARIOS, Scenario, condensed, curriculum, single
+        from lifelong_rl.teachers import make_teacher
+
+        name = self.scenario or ("curriculum" if self.curriculum else "condensed")
+        if name.endswith(".toml"):
+            self._refuse("scenario file", "env", "curriculum", "steps", "tasks", "visibility", "observe_task")
+            return Scenario.from_toml(name)
+        shared: dict[str, Any] = {"steps": self.steps, "env_options": parse_options(self.env_options)}
+        if self.observe_task != "auto":
+            shared["observe_task"] = self.observe_task
+        if name == "condensed":
+            self._refuse("scenario 'condensed'", "curriculum", "teacher_options")
+            return condensed(self.env, n_tasks=self.tasks, visibility=self.visibility, **shared)
+        if name == "single":
+            self._refuse("scenario 'single'", "curriculum", "teacher_options", "tasks", "visibility")
+            return single(self.env, **shared)
+        if name == "curriculum":
+            self._refuse("scenario 'curriculum'", "visibility")
+            teacher = make_teacher(self.curriculum or "alp-gmm", **parse_options(self.teacher_options))
+            n_tests = 16 if self._is_default("tasks") else self.tasks
+            return curriculum(self.env, teacher=teacher, n_test_tasks=n_tests, **shared)
+        raise unknown_name("scenario", name, SCENARIOS)
+
+    def _is_default(self, name: str) -> bool:
+        return bool(getattr(self, name) == next(f.default for f in fields(self) if f.name == name))
+
+    def _refuse(self, what: str, *names: str) -> None:
+        for name in names:
+            if not self._is_default(name):
+                raise ValueError(f"--{name.replace('_', '-')} has no place beside the {what}; leave it out.")
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Continue a run from its latest checkpoint, as if it had never stopped."""
+
+    run_folder: Annotated[Path, tyro.conf.Positional]
+    """The run's folder."""
+    quiet: bool = False
+    """Show no progress bar."""
+
+    def run(self) -> None:
+        """Resume."""
+        from lifelong_rl.training.trainer import resume
+
+        _print_report([resume(self.run_folder, show_progress=not self.quiet)])
+
+
+@dataclass(frozen=True)
+class Report:
+    """Compute the metrics and figures of runs again, from their folders, and print a table over seeds."""
+
+    paths: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Run folders, or folders that hold some."""
+    references: bool = False
+    """First train the missing reference runs, which forward transfer by area compares with."""
+    reasons: bool = False
+    """Say of each undefined metric why it is."""
+
+    def run(self) -> None:
+        """Report."""
+        from lifelong_rl.tracking.run_folder import find_runs
+
+        folders = find_runs(list(self.paths))
+        if self.references:
+            from lifelong_rl.training.config import RunConfig
+            from lifelong_rl.training.references import train_references
+
+            for folder in folders:
+                train_references(RunConfig.from_json(folder.config), folder.path)
+        _print_report(folders, with_reasons=self.reasons)
+
+
+@dataclass(frozen=True)
+class List:
+    """List what is built in."""
+
+    what: Annotated[Literal["envs", "agents", "components", "teachers", "scenarios", "metrics"], tyro.conf.Positional]
+    """The room to list."""
+
+    def run(self) -> None:
+        """List."""
+        from lifelong_rl.envs.lookup import resolve
+
+        entries = _built_in(self.what)
+        width = max(map(len, entries))
+        for name, entry in sorted(entries.items()):
+            found = resolve(self.what, entry, {}) if isinstance(entry, str) else entry
+            summary = (found.__doc__ or "").strip().split("\n")[0]
+            print(f"{name.ljust(width)}  {summary}")
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Give "key=value" pairs as a dict: values as JSON where they are, else as text; dots in a key nest."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, separator, text = pair.partition("=")
+        if not separator or not key:
+            raise ValueError(f"an option is given as key=value, found {pair!r}.")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        *parents, last = key.split(".")
+        place = options
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit status."""
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    commands = {"train": Train, "resume": Resume, "report": Report, "list": List}
+    try:
+        command = tyro.extras.subcommand_cli_from_dict(
+            commands,
+            args=arguments,
+            prog="lifelong-rl",
+            description="Train lifelong agents, and score their transfer.",
+        )
+        command.run()
+    except KeyboardInterrupt as interrupt:
+        print(f"\n{interrupt}" if str(interrupt) else "\nstopped", file=sys.stderr)
+        return 128 + getattr(interrupt, "signal_number", signal.SIGINT)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _print_report(folders: Sequence[RunFolder], *, with_reasons: bool = False) -> None:
+    from lifelong_rl.tracking import report
+    from lifelong_rl.training.references import cached_references
+
+    groups: dict[str, list[Any]] = {}
+    for folder in folders:
+        references = cached_references(folder)
+        report.report_run(folder, references)
+        metrics = report.score_run(folder, references)
+        groups.setdefault(report.group_label(folder.config), []).append(metrics)
+        if with_reasons:
+            print("\n".join(f"{folder.path}: {line}" for line in report.reasons(metrics)))
+    print(report.compare_table(groups, report.MAIN_METRICS))
+    print("Scores lie in [0, 1]; over seeds: mean [95 % bootstrap interval]; '-': undefined (report --reasons).")
+    print(f"Figures: {folders[0].report_path}{' and beside it' if len(folders) > 1 else ''}")
+    print(f"Curves:  tensorboard --logdir {folders[0].path if len(folders) == 1 else folders[0].path.parent}")
+
+
+def _built_in(what: str) -> dict[str, str | Callable[..., Any]]:
+    if what == "envs":
+        from lifelong_rl.envs import FAMILIES as found
+    elif what == "agents":
+        from lifelong_rl.agents import AGENTS
+
+        return {name: entry.path for name, entry in AGENTS.items()}
+    elif what == "components":
+        from lifelong_rl.agents import COMPONENTS as found
+    elif what == "teachers":
+        from lifelong_rl.teachers import TEACHERS as found
+    elif what == "metrics":
+        from lifelong_rl.evaluation import FAMILIES as found
+    else:
+        from lifelong_rl.scenarios import SCENARIOS
+
+        return dict(SCENARIOS)
+    return dict(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Reference runs: each task trained alone, by the same agent with the same budget, for forward transfer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lifelong_rl.evaluation.cw import reference_curves
+from lifelong_rl.evaluation.metrics import References
+from lifelong_rl.tracking.run_folder import RunFolder
+from lifelong_rl.training.config import RunConfig
+
+
+def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
+    """Give the reference run of each fixed task, by the task's id; of the first block, where there are several."""
+    configs: dict[str, RunConfig] = {}
+    for i, block in enumerate(config.scenario.blocks):
+        if block.task is not None:
+            configs.setdefault(block.task.id, config.reference(i))
+    return configs
+
+
+def reference_path(run: Path, config: RunConfig) -> Path:
+    """Give the folder of a reference run: beside the runs that use it, named by all that decides its results.
+
+    The name is a hash of environment, its parameters, agent configuration, budget, evaluations and seed, so that
+    runs share a reference exactly when it is the right one for both.
+    """
+    task = config.scenario.evaluation_tasks[0].id
+    return run.parent / ".references" / f"{task}-{config.key}"
+
+
+def cached_references(folder: RunFolder) -> References:
+    """Give the curves of a run's reference runs, as far as they are there and finished; nothing is trained."""
+    found = []
+    for reference in reference_configs(RunConfig.from_json(folder.config)).values():
+        candidate = RunFolder(reference_path(folder.path, reference))
+        if (candidate.path / "metrics.json").is_file():
+            found.append(candidate.evaluation_log())
+    return reference_curves(found, like=folder.evaluation_log()) if found else {}
+
+
+def train_references(config: RunConfig, run: Path, *, show_progress: bool = True) -> list[RunFolder]:
+    """Train the missing reference runs of a run, and resume unfinished ones; gives all their folders."""
+    from lifelong_rl.training.trainer import resume, train
+
+    folders = []
+    for reference in reference_configs(config).values():
+        path = reference_path(run, reference)
+        if (path / "metrics.json").is_file():
+            folders.append(RunFolder(path))
+        elif (path / "config.json").is_file():
+            folders.append(resume(path, show_progress=show_progress))
+        else:
+            folders.append(train(reference, path, show_progress=show_progress))
+    return folders

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +13,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lifelong_rl.envs.space import TaskSpace
+from lifelong_rl.teachers.density import kernel_density
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What n finished training episodes showed."""
+    """What n finished training episodes showed.
+
+    Lists are taken too and become arrays. ValueError where a column is not of shape (n,) and finite, or where a
+    score lies outside [0, 1]. Slices and index arrays give the outcomes of those episodes: ``outcomes[:10]``.
+    """
 
     returns: Floats
     """Raw returns, shape (n,)."""
@@ -30,30 +37,76 @@ class Outcomes:
     extra: Mapping[str, Floats] = field(default_factory=dict)
     """What the learner adds by name, each shape (n,): for example a value estimate."""
 
+    def __post_init__(self) -> None:
+        n = np.size(self.scores)
+        scores = _column("scores", self.scores, n, np.float64)
+        if not ((scores >= 0.0) & (scores <= 1.0)).all():
+            worst = scores[(scores < 0.0) | (scores > 1.0)][0]
+            raise ValueError(f"the scores of outcomes must lie in [0, 1], found {worst}.")
+        columns: dict[str, Any] = {
+            "returns": _column("returns", self.returns, n, np.float64),
+            "scores": scores,
+            "successes": _column("successes", self.successes, n, np.bool_),
+            "lengths": _column("lengths", self.lengths, n, np.int64),
+        }
+        if self.extra:
+            columns["extra"] = {
+                name: _column(f"extra[{name!r}]", values, n, np.float64) for name, values in self.extra.items()
+            }
+        vars(self).update(columns)  # the dataclass is frozen for everybody else
+
     @classmethod
     def from_scores(cls, scores: ArrayLike) -> Outcomes:
         """Give outcomes that only have scores, shape (n,): returns equal them, success means 1."""
         array = np.asarray(scores, dtype=np.float64)
-        return cls(array, array, array >= 1.0, np.ones(len(array), dtype=np.int64))
+        return cls(array, array, array >= 1.0, np.ones(array.shape, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.scores)
 
+    def __getitem__(self, rows: slice | NDArray[Any]) -> Outcomes:
+        extra = {name: values[rows] for name, values in self.extra.items()}
+        return Outcomes(self.returns[rows], self.scores[rows], self.successes[rows], self.lengths[rows], extra)
+
+
+def _column(name: str, values: ArrayLike, n: int, dtype: type[np.generic]) -> NDArray[Any]:
+    column = np.asarray(values)
+    if column.shape != (n,):
+        raise ValueError(f"{name} of outcomes must have one number an episode, shape ({n},), found {column.shape}.")
+    if column.dtype.kind not in "bui" and not (is_finite := np.isfinite(column)).all():
+        raise ValueError(f"{name} of outcomes must be finite, found {column[~is_finite][0]}.")
+    return column.astype(dtype, copy=False)
+
 
 class Teacher(ABC):
-    """Chooses tasks. ``__init__`` only stores hyper-parameters under their own names, so it is also the configuration.
+    """Chooses tasks. ``__init__`` only stores hyper-parameters under their own names: it is also the configuration.
 
     A subclass writes :meth:`sample` and :meth:`update`; one that keeps more than ``self.space`` and ``self.rng``
     also extends :meth:`reset`, :meth:`state_dict` and :meth:`load_state_dict`. All tasks are points of the unit cube.
+    :func:`lifelong_rl.teachers.check_teacher` says in one sentence which rule a teacher breaks.
     """
 
-    space: TaskSpace
-    rng: np.random.Generator
+    _space: TaskSpace | None = None
+    _rng: np.random.Generator | None = None
+
+    @property
+    def space(self) -> TaskSpace:
+        """The task space that :meth:`reset` bound; RuntimeError before that."""
+        if self._space is None:
+            raise RuntimeError(f"{type(self).__name__} has no task space yet: call reset(space, rng) first.")
+        return self._space
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The generator that :meth:`reset` bound, the source of every random draw; RuntimeError before that."""
+        if self._rng is None:
+            raise RuntimeError(f"{type(self).__name__} has no generator yet: call reset(space, rng) first.")
+        return self._rng
 
     def reset(self, space: TaskSpace, rng: np.random.Generator) -> None:
         """Bind to a task space and start afresh; every random draw comes from ``rng``."""
-        self.space = space
-        self.rng = rng
+        self._space = space
+        self._rng = rng
 
     @abstractmethod
     def sample(self, n: int = 1) -> Floats:
@@ -61,24 +114,111 @@ class Teacher(ABC):
 
     @abstractmethod
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
-        """Learn from n finished episodes: the tasks they played, shape (n, d), and what they showed."""
+        """Learn from n finished episodes: the tasks they played, shape (n, d), and what they showed.
+
+        The order is that in which the episodes ended: n episodes at once teach the same as one after the other.
+        Begin with ``tasks = self.checked(tasks, outcomes)``.
+        """
+
+    def checked(self, tasks: ArrayLike, outcomes: Outcomes) -> Floats:
+        """Give ``tasks`` as floats of shape (n, d); ValueError where they are no n points of the unit cube.
+
+        What the outcomes hold was checked when they were made; here their number must be that of the tasks.
+        """
+        points = self.space.check_points(tasks)
+        if len(points) != len(outcomes):
+            raise ValueError(
+                f"one outcome a task is expected, found {len(points)} tasks and {len(outcomes)} outcomes."
+            )
+        return points
 
     def state_dict(self) -> dict[str, Any]:
-        """Give everything that :meth:`load_state_dict` needs to continue bit for bit: arrays and plain values."""
-        return {"teacher": type(self).__name__, "rng": self.rng.bit_generator.state}
+        """Give everything that :meth:`load_state_dict` needs to continue bit for bit: arrays and plain values.
+
+        A subclass adds its own: ``{**super().state_dict(), "history": self._history.copy()}``. What is given must
+        not change when the teacher goes on (copy arrays), and has the same keys at any age.
+        """
+        return {**self._identity(), "rng": self.rng.bit_generator.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state of a teacher of this class, after :meth:`reset` on the same space."""
-        if state.get("teacher") != type(self).__name__:
-            raise ValueError(
-                f"a state of the teacher {type(self).__name__!r} is expected, found {state.get('teacher')!r}."
-            )
+        """Continue from a state of a teacher of this class, after :meth:`reset` on the same space.
+
+        ValueError for a state of another class, with other hyper-parameters or of other features.
+        """
+        name = type(self).__name__
+        if state.get("teacher") != name:
+            raise ValueError(f"a state of the teacher {name!r} is expected, found {state.get('teacher')!r}.")
+        if missing := sorted(self.state_dict().keys() - state.keys()):
+            raise ValueError(f"a state of the teacher {name!r} also has {missing}, found only {sorted(state)}.")
+        for key, expected in self._identity().items():
+            if state[key] != expected:
+                raise ValueError(
+                    f"this state is not of this teacher: {key} {expected!r} is expected, found {state[key]!r}. "
+                    "Load it into a teacher of the same class, hyper-parameters and task space."
+                )
         self.rng.bit_generator.state = state["rng"]
 
+    def _identity(self) -> dict[str, Any]:
+        features = [feature.name for feature in self.space.features]
+        settings = {name: _plain(value) for name, value in hyperparameters(self).items()}
+        return {"teacher": type(self).__name__, "features": features, "hyperparameters": settings}
+
     def diagnostics(self) -> dict[str, float]:
-        """Give numbers worth a curve, by name."""
+        """Give numbers worth a curve, by name; a number that is not defined yet is left out."""
         return {}
 
     def density(self, points: Floats) -> Floats:
-        """Give the probability density of :meth:`sample` at points of shape (n, d); shape (n,). Uniform here."""
-        return np.ones(len(points))
+        """Give the probability density of :meth:`sample` at points of the unit cube, shape (n, d); shape (n,).
+
+        Here an estimate from 1,000 draws of a copy of this teacher (Gaussian kernels, reflected at the faces).
+        A teacher that knows its density says it instead.
+        """
+        draws = copy.deepcopy(self).sample(1000)
+        return kernel_density(self.space.check_points(points), draws)
+
+
+def hyperparameters(teacher: Teacher) -> dict[str, Any]:
+    """Give a teacher's configuration: the arguments of its ``__init__`` by name, read from its attributes.
+
+    ``type(teacher)(**hyperparameters(teacher))`` is the same teacher again, unbound (scikit-learn's convention).
+    Raises ValueError where ``__init__`` takes ``*args`` or ``**kwargs``, or did not store an argument.
+    """
+    names = hyperparameter_names(type(teacher))
+    for name in names:
+        if name not in vars(teacher) and not hasattr(type(teacher), name):
+            raise ValueError(
+                f"{type(teacher).__name__}.__init__ must store its argument {name!r} as self.{name}; "
+                "it has no such attribute."
+            )
+    return {name: getattr(teacher, name) for name in names}
+
+
+def hyperparameter_names(teacher_class: type[Teacher]) -> list[str]:
+    """Give the names of the arguments of a teacher's ``__init__``; ValueError for ``*args`` or ``**kwargs``."""
+    if teacher_class.__init__ is object.__init__:
+        return []
+    parameters = list(inspect.signature(teacher_class.__init__).parameters.values())[1:]
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise ValueError(
+                f"{teacher_class.__name__}.__init__ must name each hyper-parameter, found {str(parameter)!r}."
+            )
+    return [parameter.name for parameter in parameters]
+
+
+def _plain(value: Any) -> Any:
+    """Give a hyper-parameter as what it is after a trip through JSON, so that states can be compared."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, Teacher):
+        settings = {name: _plain(entry) for name, entry in hyperparameters(value).items()}
+        return {"teacher": type(value).__name__, "hyperparameters": settings}
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}:{value.__qualname__}"  # a function or a class
+    return repr(value)

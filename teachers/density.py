@@ -1,0 +1,71 @@
+"""Densities over the unit cube: an estimate from draws, and how even a density is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifelong_rl.envs.space import TaskSpace
+
+Floats = NDArray[np.float64]
+
+N_CELLS = 1000  # about this many cells or points stand for the cube: a millisecond for a mixture of ten
+
+
+def kernel_density(points: Floats, draws: Floats) -> Floats:
+    """Estimate the density that m draws came from, by Gaussian kernels reflected at the faces of the unit cube.
+
+    points: shape (n, d); draws: shape (m, d), both in [0, 1]. Gives shape (n,); it integrates to 1 over the cube.
+    One width an axis, by Scott's rule (Scott 1992, section 6.3): the draws' standard deviation * m^(-1/(d+4)).
+    """
+    m, dimension = draws.shape
+    # 0.01: the draws of a teacher that gives one task only would have kernels of no width
+    widths = np.maximum(draws.std(axis=0) * m ** (-1.0 / (dimension + 4)), 0.01)
+    images = (draws, -draws, 2.0 - draws)
+    densities = np.empty(len(points))
+    for start in range(0, len(points), 64):  # 64 * 1,000 draws * 3 images: a few MB an axis
+        rows = points[start : start + 64]
+        product = np.ones((len(rows), m))
+        for axis, width in enumerate(widths):
+            gaps = [(rows[:, axis, None] - image[:, axis]) / width for image in images]
+            product *= sum(np.exp(-0.5 * gap**2) for gap in gaps) / (width * np.sqrt(2.0 * np.pi))
+        densities[start : start + 64] = product.mean(axis=1)
+    return densities
+
+
+def cells_per_axis(dimension: int) -> int:
+    """Give how many equal parts of each axis make about 1,000 cells of the cube; at least 2."""
+    return max(2, int(N_CELLS ** (1.0 / max(dimension, 1)) + 1e-9))
+
+
+def reference_points(space: TaskSpace) -> Floats:
+    """Give about 1,000 points spread over the unit cube, shape (m, d), always the same for a space.
+
+    Cell centres of a grid while it has 3 cells an axis or more (d <= 6), else pseudo-random points.
+    """
+    per_axis = cells_per_axis(space.dimension)
+    if per_axis >= 3:
+        return space.grid(per_axis)
+    return np.random.default_rng(0).random((N_CELLS, space.dimension))
+
+
+def evenness(densities: Floats) -> float:
+    """Give the entropy of a density known at m points of equal volume, divided by log(m): 1 is uniform, 0 one point.
+
+    densities: shape (m,), non-negative, with a positive sum.
+    """
+    shares = densities / densities.sum()
+    shares = shares[shares > 0]
+    if len(densities) < 2:
+        return 1.0
+    return float(min(1.0, -(shares * np.log(shares)).sum() / np.log(len(densities))))
+
+
+def covered_share(tasks: Floats) -> float:
+    """Give the share of the cells of the cube (see :func:`cells_per_axis`) that n tasks, shape (n, d), lie in."""
+    dimension = tasks.shape[1]
+    per_axis = cells_per_axis(dimension)
+    indices = np.minimum((tasks * per_axis).astype(np.int64), per_axis - 1)
+    # one number a cell is far quicker to sort than a row of indices; 2^63 cells have no number
+    cells = indices @ per_axis ** np.arange(dimension) if dimension < 63 else indices
+    return float(len(np.unique(cells, axis=0)) / float(per_axis) ** dimension)

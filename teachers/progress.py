@@ -1,0 +1,147 @@
+"""Absolute learning progress: every task played, its score, and how far that is from its nearest earlier task's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isqrt
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
+
+from lifelong_rl.teachers.base import Floats
+
+N_WITHOUT_PROGRESS = 6
+"""The first episodes have no progress: it is 0 while 5 or fewer tasks are stored."""
+
+_ROWS = 256  # queries compared at once: bounds the memory for distances
+
+
+class ProgressHistory:
+    """All episodes in the order they ended, with the absolute learning progress (ALP) of each.
+
+    ALP of an episode = |its score - the score of the nearest earlier task|, Euclidean in the unit cube, over the
+    whole history; 0 for the first six (Portelas et al. 2019, section 3.2). Of identical tasks the latest counts.
+
+    ALP is measured when it is asked for, all new episodes at once: a kd-tree of the distinct old tasks, built at
+    episode counts that depend on nothing but the count, and plain distances to the episodes since. So the result
+    does not depend on when or how often it is asked for, nor on how episodes were batched.
+    """
+
+    def __init__(self, dimension: int, keep: int | None = None) -> None:
+        """Start empty. keep: at 2 * keep episodes the older half is forgotten; None never forgets."""
+        self._keep = keep
+        self._rows = np.empty((_ROWS, dimension))
+        self._scores = np.empty(_ROWS)
+        self._progress = np.empty(_ROWS)
+        self._count = 0
+        self._n_measured = 0
+        self._n_in_tree = 0
+        self._tree: cKDTree | None = None
+        self._latest = np.empty(0, dtype=np.intp)  # the last episode of each task in the tree
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def tasks(self) -> Floats:
+        """The tasks, shape (n, d); a view that the next :meth:`append` may overwrite."""
+        return self._rows[: self._count]
+
+    @property
+    def scores(self) -> Floats:
+        """The scores, shape (n,); a view as :attr:`tasks`."""
+        return self._scores[: self._count]
+
+    @property
+    def progress(self) -> Floats:
+        """The ALP of each episode, shape (n,) in [0, 1]; a view as :attr:`tasks`."""
+        self._measure()
+        return self._progress[: self._count]
+
+    def append(self, tasks: Floats, scores: Floats) -> None:
+        """Add n episodes: copies of tasks, shape (n, d), and of scores, shape (n,)."""
+        while len(tasks):
+            n = len(tasks) if self._keep is None else min(len(tasks), 2 * self._keep - self._count)
+            self._reserve(self._count + n)
+            self._rows[self._count : self._count + n] = tasks[:n]
+            self._scores[self._count : self._count + n] = scores[:n]
+            self._count += n
+            tasks, scores = tasks[n:], scores[n:]
+            if self._keep is not None and self._count == 2 * self._keep:
+                self._forget(self._keep)
+
+    def _reserve(self, n: int) -> None:
+        if n > len(self._scores):
+            spare = max(n, 2 * len(self._scores)) - len(self._scores)
+            self._rows = np.concatenate([self._rows, np.empty((spare, self._rows.shape[1]))])
+            self._scores = np.concatenate([self._scores, np.empty(spare)])
+            self._progress = np.concatenate([self._progress, np.empty(spare)])
+
+    def _forget(self, n: int) -> None:
+        self._measure()
+        for array in (self._rows, self._scores, self._progress):
+            array[: self._count - n] = array[n : self._count].copy()
+        self._count -= n
+        self._n_measured = self._count
+        self._plant(self._count)
+
+    def _measure(self) -> None:
+        while self._n_measured < self._count:
+            # sqrt: balances the tree's building against the distances to what is not in it
+            due = self._n_in_tree + max(256, 16 * isqrt(self._n_in_tree))
+            stop = min(self._count, due, self._n_measured + _ROWS)
+            self._measure_rows(self._n_measured, stop)
+            self._n_measured = stop
+            if stop == due:
+                self._plant(stop)
+
+    def _measure_rows(self, start: int, stop: int) -> None:
+        queries = self._rows[start:stop]
+        nearest, distance = self._nearest_since_tree(queries, start, stop)
+        if self._tree is not None:
+            tree_distance, entry = self._tree.query(queries)
+            nearest = np.where(distance <= tree_distance, nearest, self._latest[entry])
+        self._progress[start:stop] = np.abs(self._scores[start:stop] - self._scores[nearest])
+        self._progress[start : min(stop, N_WITHOUT_PROGRESS)] = 0.0
+
+    def _nearest_since_tree(
+        self, queries: Floats, start: int, stop: int
+    ) -> tuple[np.ndarray[Any, np.dtype[np.intp]], Floats]:
+        recent = np.arange(stop - 1, self._n_in_tree - 1, -1)  # latest first: argmin takes the first of equals
+        distances = cdist(queries, self._rows[recent])
+        distances[recent >= np.arange(start, stop)[:, None]] = np.inf  # not earlier
+        entry = distances.argmin(axis=1)
+        return recent[entry], distances[np.arange(len(queries)), entry]
+
+    def _plant(self, n: int) -> None:
+        """Build the tree of the first ``n`` episodes; of identical tasks only the latest is in it."""
+        rows = self._rows[:n]
+        order = np.lexsort(rows.T)  # stable: identical tasks stay in the order of their episodes
+        is_last = np.append((rows[order[1:]] != rows[order[:-1]]).any(axis=1), True)
+        self._latest = np.sort(order[is_last])
+        self._tree = cKDTree(rows[self._latest])
+        self._n_in_tree = n
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give copies of tasks, scores and progress, and the count up to which the tree was built."""
+        progress = self.progress.copy()
+        return {
+            "tasks": self.tasks.copy(),
+            "scores": self.scores.copy(),
+            "progress": progress,
+            "n_in_tree": self._n_in_tree,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave; later progress is the same bit for bit."""
+        n = len(state["scores"])
+        self._reserve(n)
+        self._rows[:n] = state["tasks"]
+        self._scores[:n] = state["scores"]
+        self._progress[:n] = state["progress"]
+        self._count = self._n_measured = n
+        self._n_in_tree, self._tree = 0, None
+        if state["n_in_tree"]:
+            self._plant(state["n_in_tree"])

@@ -1,0 +1,82 @@
+"""Densities over the unit cube: the estimate for teachers that know none, and how even one is."""
+
+import numpy as np
+import pytest
+
+from lifelong_rl.envs.space import Feature, TaskSpace
+from lifelong_rl.teachers import RandomTeacher, Teacher
+from lifelong_rl.teachers.density import covered_share, evenness, kernel_density, reference_points
+
+
+def space(dimension):
+    return TaskSpace("toy", [Feature.real(f"x{i}", 0.0, 1.0, 0.5) for i in range(dimension)])
+
+
+def test_the_estimate_integrates_to_one_over_the_cube():
+    draws = np.random.default_rng(0).random((400, 2)) ** 3  # crowded at two faces
+
+    assert kernel_density(space(2).grid(100), draws).mean() == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_estimate_of_uniform_draws_is_near_one_up_to_the_faces():
+    density = kernel_density(space(1).grid(50), np.random.default_rng(0).random((4000, 1)))
+
+    assert np.abs(density - 1.0).max() < 0.2
+
+
+def test_one_task_again_and_again_has_a_finite_density():
+    density = kernel_density(np.array([[0.5, 0.5], [0.9, 0.9]]), np.full((100, 2), 0.5))
+
+    assert density[0] > 1000
+    assert density[1] == pytest.approx(0.0)
+
+
+def test_a_teacher_that_says_no_density_has_one_estimated_from_its_draws():
+    class Left(RandomTeacher):
+        density = Teacher.density
+
+        def sample(self, n=1):
+            return super().sample(n) * [0.5, 1.0]
+
+    teacher = Left()
+    teacher.reset(space(2), np.random.default_rng(0))
+
+    density = teacher.density(np.array([[0.25, 0.5], [0.9, 0.5]]))
+
+    assert density[0] == pytest.approx(2.0, abs=0.4)
+    assert density[1] < 0.05
+
+
+def test_evenness_is_one_for_a_uniform_density_and_zero_for_a_point():
+    assert evenness(np.full(100, 3.0)) == pytest.approx(1.0)
+    assert evenness(np.eye(100)[0]) == 0.0
+
+
+def test_half_of_the_cells_have_the_entropy_of_half_as_many():
+    assert evenness(np.repeat([1.0, 0.0], 8)) == pytest.approx(np.log(8) / np.log(16))
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 6, 7, 20])
+def test_reference_points_are_about_a_thousand_in_any_dimension(dimension):
+    points = reference_points(space(dimension))
+
+    assert 700 <= len(points) <= 1000
+    assert points.shape[1] == dimension
+    assert np.array_equal(points, reference_points(space(dimension)))
+
+
+def test_the_covered_share_counts_cells_once():
+    tasks = np.array([[0.0, 0.0], [0.001, 0.001], [1.0, 1.0]])
+
+    assert covered_share(tasks) == pytest.approx(2 / 31**2)
+
+
+def test_the_covered_share_of_the_whole_grid_is_one():
+    assert covered_share(space(3).grid(10)) == 1.0
+
+
+@pytest.mark.parametrize("dimension", [20, 62, 63, 100])
+def test_the_covered_share_does_not_overflow_in_high_dimensions(dimension):
+    corners = np.vstack([np.zeros(dimension), np.ones(dimension), np.eye(dimension)[-1]])
+
+    assert covered_share(corners) == pytest.approx(3 / 2.0**dimension)

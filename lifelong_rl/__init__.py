@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lifelong_rl.tracking.run_folder import RunFolder
     from lifelong_rl.training.config import AgentConfig, RunConfig
     from lifelong_rl.training.references import train_references
-    from lifelong_rl.training.trainer import RunInterrupted, Trainer, resume, train
+    from lifelong_rl.training.trainer import RunInterrupted, Trainer, ensure_trained, resume, train
 
 _HOMES = {
     "AgentConfig": "lifelong_rl.training.config",
@@ -25,6 +25,7 @@ _HOMES = {
     "Trainer": "lifelong_rl.training.trainer",
     "condensed": "lifelong_rl.scenarios",
     "curriculum": "lifelong_rl.scenarios",
+    "ensure_trained": "lifelong_rl.training.trainer",
     "report_run": "lifelong_rl.tracking.report",
     "resume": "lifelong_rl.training.trainer",
     "score": "lifelong_rl.evaluation",
@@ -44,6 +45,7 @@ __all__ = [
     "Trainer",
     "condensed",
     "curriculum",
+    "ensure_trained",
     "report_run",
     "resume",
     "score",

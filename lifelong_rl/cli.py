@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import signal
@@ -81,8 +82,8 @@ class Train:
 
     def run(self) -> None:
         """Train."""
-        config, path = self.config(), None
-        path = self.runs / (self.name or self.env.rpartition(":")[2]) / config.label
+        config = self.config()
+        path = self.runs / (self.name or config.scenario.family.rpartition(":")[2]) / config.label
         from lifelong_rl.training.references import train_references
         from lifelong_rl.training.trainer import train
 
@@ -108,6 +109,7 @@ class Train:
         name = self.scenario or ("curriculum" if self.curriculum else "condensed")
         if name.endswith(".toml"):
             self._refuse("scenario file", "env", "curriculum", "steps", "tasks", "visibility", "observe_task")
+            self._refuse("scenario file", "teacher_options", "env_options")
             return Scenario.from_toml(name)
         shared: dict[str, Any] = {"steps": self.steps, "env_options": parse_options(self.env_options)}
         if self.observe_task != "auto":
@@ -195,22 +197,34 @@ class List:
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """Give "key=value" pairs as a dict: values as JSON where they are, else as text; dots in a key nest."""
+    """Give "key=value" pairs as a dict; dots in a key nest (those of a plug-in's "package.module:Class" do not).
+
+    A value is JSON (true, null, [64, 64]) or a Python literal (True, None, 1_000) where it is one, else text.
+    """
     options: dict[str, Any] = {}
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not separator or not key:
             raise ValueError(f"an option is given as key=value, found {pair!r}.")
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
-        *parents, last = key.split(".")
+        module, colon, names = key.rpartition(":")
+        first, *others = names.split(".")
+        *parents, last = [module + colon + first, *others]
         place = options
         for parent in parents:
             place = place.setdefault(parent, {})
-        place[last] = value
+            if not isinstance(place, dict):
+                raise ValueError(f"the option {pair!r} goes into {parent!r}, which was given a value of its own.")
+        place[last] = _parse_value(text)
     return options
+
+
+def _parse_value(text: str) -> Any:
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lifelong_rl.agents.base import LifelongAgent, TaskInfo
 from lifelong_rl.agents.generators import preserved_generators
@@ -103,6 +104,7 @@ class Evaluator:
                 for env, (i, seed) in zip(envs, jobs, strict=True)
             ]
         )
+        self._check_observations(observations, jobs)
         last: list[dict[str, Any] | None] = [None] * len(jobs)
         state, starts = None, np.ones(len(jobs), dtype=bool)
         while None in last:
@@ -114,12 +116,24 @@ class Evaluator:
                     observations[k], _, terminated, truncated, info = env.step(actions[k])
                     if terminated or truncated:
                         last[k] = self._checked(info, *jobs[k])
+            self._check_observations(observations, jobs)
         return [info for info in last if info is not None]
 
+    def _check_observations(self, observations: NDArray[Any], jobs: Sequence[Job]) -> None:
+        if np.isfinite(observations).all():
+            return
+        k = next(k for k in range(len(jobs)) if not np.isfinite(observations[k]).all())
+        self._refuse(*jobs[k], f"the observation {observations[k]}, which is not finite")
+
     def _checked(self, info: dict[str, Any], i: int, seed: int) -> dict[str, Any]:
-        if not (math.isfinite(info["episode"]["r"]) and math.isfinite(info["score"])):
-            raise ValueError(
-                f"an evaluation episode of task {self.tasks[i].id!r} {self.tasks[i].params} (seed {seed}) gave the "
-                f"return {info['episode']['r']} and score {info['score']}; mend the environment, then resume the run."
-            )
+        episode_return, score = info["episode"]["r"], info["score"]
+        if not (math.isfinite(episode_return) and 0.0 <= score <= 1.0):
+            self._refuse(i, seed, f"the return {episode_return} and score {score}; a score lies in [0, 1]")
         return info
+
+    def _refuse(self, i: int, seed: int, what: str) -> NoReturn:
+        task = self.tasks[i]
+        raise ValueError(
+            f"an evaluation episode of task {task.id!r} {task.params} (seed {seed}) gave {what}; "
+            "mend the environment, then resume the run."
+        )

@@ -27,7 +27,7 @@ def condensed(
     tasks: the tasks in order; by default ``n_tasks`` standard tasks of the family.
     observe_task: by default one-hot where the visibility allows it.
     """
-    chosen = tasks or find_family(family).standard_tasks(n_tasks)
+    chosen = tasks or _standard_tasks(family, n_tasks)
     budget, rest = divmod(steps, len(chosen))
     if rest:
         raise ValueError(f"condensed needs steps that {len(chosen)} tasks can share evenly, found {steps}.")
@@ -53,7 +53,7 @@ def curriculum(
 ) -> Scenario:
     """Give one block whose tasks a teacher draws, evaluated on a fixed test set of the family's standard tasks."""
     block = Block(steps, bounds=bounds or {}, **teacher_arguments(teacher))
-    tests = tuple(find_family(family).standard_tasks(n_test_tasks))
+    tests = tuple(_standard_tasks(family, n_test_tasks))
     return Scenario("curriculum", family, (block,), tests, observe_task, env_options or {})
 
 
@@ -68,6 +68,12 @@ def single(
     """Give one block of one task (by default the family's default): a reference run."""
     chosen = task or find_family(family).task_space.task(name="default")
     return Scenario("single", family, (Block(steps, chosen),), (chosen,), observe_task, env_options or {})
+
+
+def _standard_tasks(family: str, n: int) -> list[Task]:
+    if n < 1:
+        raise ValueError(f"a scenario needs at least one task, found {n}.")
+    return find_family(family).standard_tasks(n)
 
 
 SCENARIOS: dict[str, Callable[..., Scenario]] = {

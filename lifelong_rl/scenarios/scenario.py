@@ -6,13 +6,15 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
 
 from lifelong_rl.envs.factory import family as find_family
 from lifelong_rl.envs.lookup import hyperparameters, import_path, unknown_name
 from lifelong_rl.envs.space import Task, TaskSpace
 from lifelong_rl.envs.task_env import ObserveTask, TaskEnv
-from lifelong_rl.teachers import make_teacher
+from lifelong_rl.teachers import TEACHERS, make_teacher
 from lifelong_rl.teachers.base import Teacher
 
 Visibility: TypeAlias = Literal["task_id", "boundary", "none"]
@@ -36,8 +38,8 @@ class Block:
     """What the agent is told: the task's id, the block's boundaries only, or nothing."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"a block needs steps >= 1, found {self.steps}.")
+        if not isinstance(self.steps, int) or self.steps < 1:
+            raise ValueError(f"a block needs a whole number of steps >= 1, found {self.steps!r}.")
         if (self.task is None) == (not self.teacher):
             raise ValueError("a block needs either a fixed task or a teacher, found both or neither.")
         if self.visibility not in VISIBILITIES:
@@ -90,10 +92,17 @@ class Scenario:
     def _check_teachers(self, space: TaskSpace) -> None:
         for block in self.blocks:
             if block.teacher:
-                make_teacher(block.teacher, **block.teacher_options)
-                block.space(space)
+                try:
+                    teacher = make_teacher(block.teacher, **block.teacher_options)
+                    teacher.reset(block.space(space), np.random.default_rng(0))
+                except TypeError as error:  # a hyper-parameter of another type than the teacher compares it with
+                    raise ValueError(
+                        f"the teacher {block.teacher!r} cannot work with {dict(block.teacher_options)}: {error}."
+                    ) from error
 
     def _check_observation(self) -> None:
+        if self.observe_task not in get_args(ObserveTask):
+            raise ValueError(f"observe_task must be one of {get_args(ObserveTask)}, found {self.observe_task!r}.")
         if self.observe_task == "none":
             return
         hidden = [i for i, block in enumerate(self.blocks) if block.visibility != "task_id"]
@@ -152,20 +161,18 @@ class Scenario:
         of the family), or be a number of standard tasks. ValueError names what is missing or unknown.
         """
         _check_keys("scenario", data, {"name", "family", "blocks"}, cls)
+        _check_kinds("scenario", data, {"name": str, "family": str, "blocks": list, "env_options": Mapping})
         env_class = find_family(data["family"])
         space = env_class.task_space
         blocks = tuple(_block(entry, space) for entry in data["blocks"])
-        fixed = [block.task for block in blocks if block.task is not None]
-        listed = data.get("evaluation_tasks") or (16 if len(fixed) < len(blocks) else fixed)
-        tasks = env_class.standard_tasks(listed) if isinstance(listed, int) else _tasks(listed, space)
         return cls(
             name=data["name"],
             family=data["family"],
             blocks=blocks,
-            evaluation_tasks=tuple(dict.fromkeys(tasks)),
+            evaluation_tasks=_evaluation_tasks(data.get("evaluation_tasks"), blocks, env_class),
             observe_task=data.get("observe_task", "none"),
             env_options=data.get("env_options", {}),
-            known_tasks=tuple(_tasks(data.get("known_tasks", ()), space)),
+            known_tasks=tuple(_tasks("known_tasks", data.get("known_tasks", []), space)),
         )
 
     @classmethod
@@ -177,31 +184,64 @@ class Scenario:
             raise ValueError(f"the scenario file {path} does not exist.") from None
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"the scenario file {path} is not valid TOML: {error}.") from error
-        return cls.from_json({"name": Path(path).stem} | data)
+        try:
+            return cls.from_json({"name": Path(path).stem} | data)
+        except ValueError as error:
+            raise ValueError(f"in the scenario file {path}: {error}") from error
 
 
 def teacher_arguments(teacher: str | Teacher) -> dict[str, Any]:
     """Give a teacher (a name, or an object whose hyper-parameters count) as the arguments of a :class:`Block`."""
     if isinstance(teacher, str):
         return {"teacher": teacher}
-    return {"teacher": import_path(type(teacher)), "teacher_options": hyperparameters(teacher)}
+    path = import_path(type(teacher))
+    names = {built_in: name for name, built_in in TEACHERS.items()}
+    return {"teacher": names.get(path, path), "teacher_options": hyperparameters(teacher)}
 
 
 def _task_entry(task: Task) -> dict[str, Any]:
     return {"task": task.params, "name": task.name}
 
 
-def _tasks(entries: Sequence[Any], space: TaskSpace) -> list[Task]:
-    return [e if isinstance(e, Task) else space.task(e["task"], e.get("name", "")) for e in entries]
+def _evaluation_tasks(listed: Any, blocks: Sequence[Block], env_class: type[TaskEnv]) -> tuple[Task, ...]:
+    fixed = [block.task for block in blocks if block.task is not None]
+    if listed is None:
+        tasks = fixed if len(fixed) == len(blocks) else env_class.standard_tasks(16)
+    elif isinstance(listed, int):
+        tasks = env_class.standard_tasks(max(listed, 0))
+    else:
+        tasks = _tasks("evaluation_tasks", listed, env_class.task_space)
+    return tuple(dict.fromkeys(tasks))
 
 
-def _block(entry: Mapping[str, Any], space: TaskSpace) -> Block:
+def _tasks(key: str, entries: Any, space: TaskSpace) -> list[Task]:
+    _check_kinds("scenario", {key: entries}, {key: list})
+    return [_task(entry, space) for entry in entries]
+
+
+def _task(entry: Any, space: TaskSpace) -> Task:
+    if not isinstance(entry, Mapping) or "task" not in entry:
+        raise ValueError(f"a task is given as task = {{feature = value, ...}} and a name, found {entry!r}.")
+    _check_kinds("task", entry, {"task": Mapping, "name": str})
+    return space.task(entry["task"], entry.get("name", ""))
+
+
+def _block(entry: Any, space: TaskSpace) -> Block:
+    _check_kinds("scenario", {"block": entry}, {"block": Mapping})
     options = dict(entry)
     _check_keys("block", options, {"steps"}, Block, extra={"name"})
-    name = options.pop("name", "")
+    _check_kinds("block", options, {"teacher": str, "teacher_options": Mapping, "bounds": Mapping})
     if "task" in options:
-        options["task"] = space.task(options["task"], name)
+        options["task"] = _task(options, space)
+    options.pop("name", None)
     return Block(**options)
+
+
+def _check_kinds(place: str, data: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    for key, kind in kinds.items():
+        if key in data and not isinstance(data[key], kind):
+            expected = {str: "a text", list: "a list"}.get(kind, "a table")
+            raise ValueError(f"{key!r} of a {place} is {expected}, found {data[key]!r}.")
 
 
 def _check_keys(

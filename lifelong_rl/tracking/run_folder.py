@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,13 +34,15 @@ class RunFolder:
     def create(cls, path: str | Path, config: Mapping[str, Any]) -> RunFolder:
         """Make a new run's folder with its ``config.json``; ValueError where something lies there already."""
         folder = cls(path)
-        if folder.path.exists() and any(folder.path.iterdir()):
+        data = json.dumps(config, indent=2).encode() + b"\n"  # first: what JSON cannot hold leaves no folder behind
+        unfinished = {_aside(folder.path / "config.json")}  # by a kill in the middle of this function
+        if folder.path.exists() and set(folder.path.iterdir()) - unfinished:
             raise ValueError(
                 f"the run folder {folder.path} exists and is not empty; continue it with "
-                f"'lifelong-rl resume {folder.path}', or give the run another name or seed."
+                f"'lifelong-rl resume {shlex.quote(str(folder.path))}', or give the run another name or seed."
             )
         folder.path.mkdir(parents=True, exist_ok=True)
-        _write_durably(folder.path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+        _write_durably(folder.path / "config.json", data)
         return folder
 
     @classmethod
@@ -54,9 +57,11 @@ class RunFolder:
     def config(self) -> dict[str, Any]:
         """What ``config.json`` holds."""
         try:
-            config: dict[str, Any] = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
+            config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        except ValueError as error:  # no JSON, or not even text
             raise ValueError(f"{self.path / 'config.json'} is damaged: {error}.") from error
+        if not isinstance(config, dict):
+            raise ValueError(f"{self.path / 'config.json'} is damaged: it holds no object.")
         return config
 
     # Logs
@@ -97,7 +102,7 @@ class RunFolder:
 
     def cut_logs(self, sizes: Mapping[str, int]) -> None:
         """Cut the logs back to these sizes: what came after will be written again, and equal."""
-        for name, size in sizes.items():
+        for name, size in sizes.items():  # all of them first: a damaged one shall not cost the others
             path = self.path / name
             found = path.stat().st_size if path.is_file() else 0
             if found < size:
@@ -105,8 +110,9 @@ class RunFolder:
                     f"{path} has {found} bytes, and the checkpoint was made after {size}; the log is damaged. "
                     "Bring it back from a copy, or start the run again under another name."
                 )
-            if path.is_file():
-                os.truncate(path, size)
+        for name, size in sizes.items():
+            if (self.path / name).is_file():
+                os.truncate(self.path / name, size)
 
     # Checkpoints
 
@@ -137,12 +143,21 @@ class RunFolder:
         return target
 
     def latest_checkpoint(self) -> Path | None:
-        """Give the newest whole checkpoint; a damaged one is passed over with a warning. None if there is none."""
-        for folder in reversed(self._checkpoint_folders()):
+        """Give the newest whole checkpoint; a damaged one is passed over with a warning. None if there is none.
+
+        Raises ValueError where there are some and all are damaged.
+        """
+        folders = self._checkpoint_folders()
+        for folder in reversed(folders):
             problem = _checkpoint_problem(folder)
             if problem is None:
                 return folder
             logger.warning("the checkpoint %s is damaged (%s); an earlier one is used.", folder, problem)
+        if folders:
+            raise ValueError(
+                f"every checkpoint in {self.checkpoints_path} is damaged; remove that folder to train the run again "
+                "from its beginning."
+            )
         return None
 
     def _checkpoint_folders(self) -> list[Path]:
@@ -171,8 +186,8 @@ def _checkpoint_problem(folder: Path) -> str | None:
         for name, expected in manifest["sha256"].items():
             if _sha256(folder / name) != expected:
                 return f"{name} does not have the hash in the manifest"
-    except (OSError, ValueError, KeyError) as error:
-        return str(error)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{type(error).__name__}: {error}"
     return None
 
 
@@ -182,10 +197,14 @@ def _sha256(path: Path) -> str:
 
 
 def _write_durably(path: Path, data: bytes) -> None:
-    aside = path.with_name(f".{path.name}.writing")
+    aside = _aside(path)
     aside.write_bytes(data)
     _flush_to_disk(aside)
     aside.replace(path)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.writing")
 
 
 def _flush_to_disk(path: Path) -> None:

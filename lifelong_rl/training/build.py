@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from lifelong_rl.agents import agent_entry, make_component
+from lifelong_rl.agents import agent_entry
 from lifelong_rl.agents.base import LifelongAgent
 from lifelong_rl.envs.factory import make, make_vec
 from lifelong_rl.envs.lookup import resolve, unknown_name
 from lifelong_rl.evaluation.evaluator import Evaluator
 from lifelong_rl.scenarios import Scenario
-from lifelong_rl.training.config import AgentConfig, RunConfig
+from lifelong_rl.training.config import AgentConfig, RunConfig, configured_component
 from lifelong_rl.training.curriculum import Curriculum
 
 # The children of the run's seed, one an owner; a number here must never change its owner.
@@ -48,7 +48,12 @@ def env_arguments(scenario: Scenario, agent: AgentConfig) -> dict[str, Any]:
 def build_curriculum(config: RunConfig) -> Curriculum:
     """Make the training environments behind the curriculum wrapper."""
     arguments = env_arguments(config.scenario, config.agent)
-    venv = make_vec(config.scenario.family, config.n_envs, parallel=config.parallel, **arguments)
+    try:
+        venv = make_vec(config.scenario.family, config.n_envs, parallel=config.parallel, **arguments)
+    except TypeError as error:  # an option of another type than the constructor works with
+        raise ValueError(
+            f"the environment family {config.scenario.family!r} cannot be made with {arguments}: {error}."
+        ) from error
     return Curriculum(venv, spawn_rng(config.seed, ENVIRONMENTS))
 
 
@@ -68,14 +73,24 @@ def build_agent(config: RunConfig, env: Any) -> LifelongAgent:
     """Make the agent. It seeds the global generators that Stable-Baselines3 and torch draw from."""
     entry = agent_entry(config.agent.name)
     agent_class = resolve("agent", entry.path, {})
+    if not (isinstance(agent_class, type) and hasattr(agent_class, "learn_steps")):
+        raise ValueError(
+            f"the agent {config.agent.name!r} must be a class with the methods of lifelong_rl.agents.LifelongAgent, "
+            f"found {agent_class!r}."
+        )
     options = _translated(config.agent.options, env)
     known = _constructor_options(agent_class)
     for name in options:
         if name not in known:
             raise unknown_name(f"option of the agent {config.agent.name!r}", name, known)
     seed = int(spawn_rng(config.seed, AGENT).integers(2**31))
-    components = [make_component(name, chosen) for name, chosen in config.agent.components]
-    agent: LifelongAgent = agent_class(config.agent.policy, env, seed=seed, components=components, **options)
+    components = [configured_component(name, chosen) for name, chosen in config.agent.components]
+    try:
+        agent: LifelongAgent = agent_class(config.agent.policy, env, seed=seed, components=components, **options)
+    except (TypeError, AssertionError) as error:  # what SB3 and components do with a value of another type or range
+        given = dict(config.agent.options) | {name: dict(chosen) for name, chosen in config.agent.components}
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"the agent {config.agent.label!r} cannot be built with {given}: {reason}") from error
     return agent
 
 

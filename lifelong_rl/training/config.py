@@ -34,6 +34,14 @@ class AgentConfig:
 
     def __post_init__(self) -> None:
         agent_entry(self.name)  # refuses an unknown name
+        for name, value in self.options.items():
+            try:
+                json.dumps(value)
+            except TypeError as error:
+                raise ValueError(
+                    f"the option {name!r} of the agent {self.name!r} must be plain values, so that a run can be "
+                    f"repeated from its folder, found {value!r} ({error}); derive an agent class that sets it."
+                ) from error
 
     @property
     def label(self) -> str:
@@ -42,7 +50,7 @@ class AgentConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Give the configuration as JSON values, every hyper-parameter of the components written out."""
-        components = [[name, hyperparameters(make_component(name, options))] for name, options in self.components]
+        components = [[name, _component_options(name, options)] for name, options in self.components]
         return {"name": self.name, "policy": self.policy, "options": dict(self.options), "components": components}
 
     @classmethod
@@ -98,7 +106,7 @@ class RunConfig:
         has_ids = visibilities == {"task_id"} and all(block.task for block in self.scenario.blocks)
         missing = ({"boundary"} if "none" in visibilities else set()) | (set() if has_ids else {"task_id"})
         for name, options in self.agent.components:
-            lacking = sorted(make_component(name, options).requires & missing)
+            lacking = sorted(configured_component(name, options).requires & missing)
             if lacking:
                 raise ValueError(
                     f"the component {name!r} requires {', '.join(lacking)}, and the scenario "
@@ -138,6 +146,8 @@ class RunConfig:
             )
         except KeyError as error:
             raise ValueError(f"the run's configuration lacks {error}; is config.json damaged?") from None
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"the run's configuration is damaged: {error}.") from error
 
     def reference(self, block_index: int) -> RunConfig:
         """Give the reference run of a block: its task alone, the same agent without components, budget and seed."""
@@ -149,7 +159,7 @@ class RunConfig:
             name="reference",
             blocks=(block,),
             evaluation_tasks=(block.task,),
-            known_tasks=self.scenario.all_tasks,
+            known_tasks=self.scenario.known_tasks or self.scenario.all_tasks,
         )
         return replace(self, scenario=scenario, agent=replace(self.agent, components=()))
 
@@ -158,6 +168,23 @@ class RunConfig:
         """A hash of all that decides the run's results: 16 hexadecimal digits."""
         data = {k: v for k, v in self.to_json().items() if k not in ("checkpoint_every", "log_every", "parallel")}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def configured_component(name: str, options: Mapping[str, Any]) -> Any:
+    """Make a component by its name or ``module:Class``; ValueError where it cannot be made with these options."""
+    try:
+        return make_component(name, options)
+    except TypeError as error:
+        raise ValueError(f"the component {name!r} cannot be made with {dict(options)}: {error}.") from error
+
+
+def _component_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        found = hyperparameters(configured_component(name, options))
+        json.dumps(found)
+    except TypeError as error:
+        raise ValueError(f"the component {name!r} cannot be saved: {error}") from error
+    return found
 
 
 _PLAIN_FIELDS = (
@@ -175,9 +202,11 @@ _PLAIN_FIELDS = (
 def with_component_options(names: str, options: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, Any], ...]:
     """Give components from "a,b" and their hyper-parameters by component; ValueError for options of another."""
     listed = [name.strip() for name in names.split(",") if name.strip()]
-    for name in options:
+    for name, chosen in options.items():
         if name not in listed:
             raise unknown_name("component of this agent", name, listed)
+        if not isinstance(chosen, Mapping):
+            raise ValueError(f"an option of a component is given as {name}.option=value, found {name}={chosen!r}.")
     return tuple((name, options.get(name, {})) for name in listed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecEnvWrapper
 
 from lifelong_rl.envs.space import Task
 from lifelong_rl.teachers.base import Outcomes
@@ -52,6 +53,11 @@ class Curriculum(VecEnvWrapper):
     """
 
     def __init__(self, venv: VecEnv, rng: np.random.Generator):
+        if isinstance(venv.observation_space, spaces.Dict | spaces.Tuple):
+            raise ValueError(
+                f"a curriculum needs environments whose observation is one array, found {venv.observation_space}; "
+                "flatten it in the environment family."
+            )
         super().__init__(venv)
         self.rng = rng
         self.source: TaskSource | None = None
@@ -90,6 +96,9 @@ class Curriculum(VecEnvWrapper):
         self._queued = [(task, None) for task in source.next(n)]
         for i, (task, _) in enumerate(self._queued):
             self._queue_task(i, task, None)
+        if self._is_float:
+            for i, task in enumerate(tasks):
+                self._refuse_if_not_finite(i, "first observation", self._observations[i], task)
         return self._observations
 
     def reset(self) -> Any:
@@ -112,8 +121,16 @@ class Curriculum(VecEnvWrapper):
 
     def step_wait(self) -> Any:
         """Receive the step, hand finished episodes to the source, and queue the next tasks."""
-        observations, rewards, dones, infos = self.venv.step_wait()
+        try:
+            observations, rewards, dones, infos = self.venv.step_wait()
+        except (EOFError, ConnectionError) as error:
+            raise ChildProcessError(
+                "the process of a training environment ended; its own message stands above. Mend the environment, "
+                "then resume the run."
+            ) from error
         self.n_vector_steps += 1
+        # SubprocVecEnv hands rewards on as they are, DummyVecEnv as float32: training shall not depend on which
+        rewards = rewards.astype(np.float32, copy=False)
         self._observations = observations
         self._check_finite(observations, rewards, dones)
         if True in dones.tolist():
@@ -129,6 +146,8 @@ class Curriculum(VecEnvWrapper):
                     i, "last observation", infos[i]["terminal_observation"], self._tasks[i][-1]
                 )
         episodes = [_episode(step, i, infos[i]) for i in ended]
+        for episode in episodes:
+            _check_episode(episode)
         self.finished += episodes
         if self.source.is_fixed:
             tasks: Sequence[Task] = self.source.next(len(ended))
@@ -176,11 +195,11 @@ class Curriculum(VecEnvWrapper):
     def _check_finite(self, observations: Any, rewards: NDArray[Any], dones: NDArray[np.bool_]) -> None:
         """Raise NonFiniteError for NaN or infinity in an observation or a reward.
 
-        A sum is finite only if every number in it is, and as a product it costs a tenth of looking at each.
+        A sum is finite only if every number in it is, and it costs a tenth of looking at each.
         """
-        total = float(rewards.sum())
+        total = sum(rewards.tolist())
         if self._is_float:
-            total += float(observations.ravel().dot(self._ones))
+            total += _sum(observations.ravel(), self._ones)
         if not math.isfinite(total):
             for i in range(self.num_envs):
                 task = self._queued[i][0] if dones[i] else self._tasks[i][-1]
@@ -191,9 +210,17 @@ class Curriculum(VecEnvWrapper):
         if not np.isfinite(value).all():
             raise NonFiniteError(
                 f"environment {i} gave a {what} that is not finite ({value}) at step "
-                f"{self.n_vector_steps * self.num_envs}, playing task {task.id!r} {task.params}, after action "
-                f"{self._actions[-1][i]}; mend the environment, then resume the run."
+                f"{self.n_vector_steps * self.num_envs}, playing task {task.id!r} {task.params}"
+                f"{f', after action {self._actions[-1][i]}' if self._actions else ''}; "
+                "mend the environment, then resume the run."
             )
+
+    def close(self) -> None:
+        """Close the environments, also where they were stopped in the middle of a step."""
+        if isinstance(self.venv, SubprocVecEnv) and not self.venv.closed:
+            _end_processes(self.venv)
+        else:
+            super().close()
 
     # State
 
@@ -209,8 +236,8 @@ class Curriculum(VecEnvWrapper):
             actions = self._actions[min(self._seeded_at) - self._first_action :]
             state["episodes"] = {
                 "source": self.source.state_dict(),
-                "seeds": self._seeds,
-                "seeded_at": self._seeded_at,
+                "seeds": list(self._seeds),
+                "seeded_at": list(self._seeded_at),
                 "tasks": [[_task_state(task) for task in tasks] for tasks in self._tasks],
                 "queued": [{"task": _task_state(task), "seed": seed} for task, seed in self._queued],
                 "actions": np.array(actions) if actions else None,
@@ -264,6 +291,38 @@ def _episode(step: int, i: int, info: Mapping[str, Any]) -> Episode:
             f"the info of an episode's last step must hold 'task', 'score', 'success', 'episode', and lacks {error}; "
             "derive the environment from lifelong_rl.envs.TaskEnv."
         ) from None
+
+
+def _sum(numbers: NDArray[Any], ones: NDArray[Any]) -> float:
+    if numbers.size <= 100:
+        return sum(numbers.tolist())  # quicker than numpy for a few, and never warns
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller looks at the numbers themselves
+        return float(numbers.dot(ones))
+
+
+def _check_episode(episode: Episode) -> None:
+    if not (math.isfinite(episode.episode_return) and 0.0 <= episode.score <= 1.0):
+        raise NonFiniteError(
+            f"environment {episode.env} ended an episode at step {episode.step} with the return "
+            f"{episode.episode_return} and the score {episode.score}, playing task {episode.task.id!r} "
+            f"{episode.task.params}; a return is finite and a score lies in [0, 1]. Mend the environment, then resume "
+            "the run."
+        )
+
+
+def _end_processes(venv: SubprocVecEnv) -> None:
+    """End the environments' processes. SB3's own way waits for ever for answers that were read before a Ctrl-C."""
+    for remote, process in zip(venv.remotes, venv.processes, strict=True):
+        if venv.waiting:
+            process.terminate()
+        else:
+            with contextlib.suppress(OSError):
+                remote.send(("close", None))
+    for process in venv.processes:
+        process.join()
+    for remote in venv.remotes:
+        remote.close()
+    venv.closed = True
 
 
 def _outcomes(episodes: Sequence[Episode]) -> Outcomes:

@@ -41,15 +41,9 @@ def cached_references(folder: RunFolder) -> References:
 
 def train_references(config: RunConfig, run: Path, *, show_progress: bool = True) -> list[RunFolder]:
     """Train the missing reference runs of a run, and resume unfinished ones; gives all their folders."""
-    from lifelong_rl.training.trainer import resume, train
+    from lifelong_rl.training.trainer import ensure_trained
 
-    folders = []
-    for reference in reference_configs(config).values():
-        path = reference_path(run, reference)
-        if (path / "metrics.json").is_file():
-            folders.append(RunFolder(path))
-        elif (path / "config.json").is_file():
-            folders.append(resume(path, show_progress=show_progress))
-        else:
-            folders.append(train(reference, path, show_progress=show_progress))
-    return folders
+    return [
+        ensure_trained(reference, reference_path(run, reference), show_progress=show_progress)
+        for reference in reference_configs(config).values()
+    ]

@@ -342,3 +342,20 @@ def resume(path: str | Path, *, show_progress: bool = True) -> RunFolder:
     """Continue a run from its latest checkpoint (from its beginning if it has none); gives the folder."""
     config = RunConfig.from_json(RunFolder.open(path).config)
     return Trainer(config, path, is_resumed=True, show_progress=show_progress).run()
+
+
+def ensure_trained(config: RunConfig, path: str | Path, *, show_progress: bool = True) -> RunFolder:
+    """Run a configuration unless that is done: start it, resume it, or take the finished run as it is.
+
+    ValueError where the folder holds a run of another configuration.
+    """
+    folder = RunFolder(path)
+    if not (folder.path / "config.json").is_file():
+        return train(config, path, show_progress=show_progress)
+    if RunConfig.from_json(folder.config).key != config.key:
+        raise ValueError(
+            f"{folder.path} holds a run of another configuration; remove it, or give this run another name."
+        )
+    if (folder.path / "metrics.json").is_file():
+        return folder
+    return resume(path, show_progress=show_progress)

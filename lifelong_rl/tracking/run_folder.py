@@ -35,15 +35,19 @@ class RunFolder:
         """Make a new run's folder with its ``config.json``; ValueError where something lies there already."""
         folder = cls(path)
         data = json.dumps(config, indent=2).encode() + b"\n"  # first: what JSON cannot hold leaves no folder behind
-        unfinished = {_aside(folder.path / "config.json")}  # by a kill in the middle of this function
-        if folder.path.exists() and set(folder.path.iterdir()) - unfinished:
-            raise ValueError(
-                f"the run folder {folder.path} exists and is not empty; continue it with "
-                f"'lifelong-rl resume {shlex.quote(str(folder.path))}', or give the run another name or seed."
-            )
+        folder.check_is_new()
         folder.path.mkdir(parents=True, exist_ok=True)
         _write_durably(folder.path / "config.json", data)
         return folder
+
+    def check_is_new(self) -> None:
+        """Raise ValueError where something lies in the folder already."""
+        unfinished = {_aside(self.path / "config.json")}  # left by a kill in the middle of :meth:`create`
+        if self.path.exists() and set(self.path.iterdir()) - unfinished:
+            raise ValueError(
+                f"the run folder {self.path} exists and is not empty; continue it with "
+                f"'lifelong-rl resume {shlex.quote(str(self.path))}', or give the run another name or seed."
+            )
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:

@@ -154,12 +154,13 @@ class RunConfig:
         block = self.scenario.blocks[block_index]
         if block.task is None:
             raise ValueError(f"block {block_index} has no fixed task, so no reference run.")
+        known = self.scenario.known_tasks or self.scenario.all_tasks
         scenario = replace(
             self.scenario,
             name="reference",
             blocks=(block,),
             evaluation_tasks=(block.task,),
-            known_tasks=self.scenario.known_tasks or self.scenario.all_tasks,
+            known_tasks=known if self.scenario.observe_task == "one-hot" else (),
         )
         return replace(self, scenario=scenario, agent=replace(self.agent, components=()))
 

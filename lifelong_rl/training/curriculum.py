@@ -305,8 +305,8 @@ def _check_episode(episode: Episode) -> None:
         raise NonFiniteError(
             f"environment {episode.env} ended an episode at step {episode.step} with the return "
             f"{episode.episode_return} and the score {episode.score}, playing task {episode.task.id!r} "
-            f"{episode.task.params}; a return is finite and a score lies in [0, 1]. Mend the environment, then resume "
-            "the run."
+            f"{episode.task.params}; a return is finite and a score lies in [0, 1]. Mend the environment, then "
+            "resume the run."
         )
 
 

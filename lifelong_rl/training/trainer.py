@@ -40,12 +40,16 @@ N_FIGURES = 20
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """The run was asked to stop (Ctrl-C or SIGTERM), wrote a checkpoint, and can be resumed."""
+    """The run was asked to stop (Ctrl-C or SIGTERM), and can be resumed.
 
-    def __init__(self, folder: RunFolder, step: int, signal_number: int):
+    has_checkpoint: whether it wrote a checkpoint first; it does not when asked again to stop at once.
+    """
+
+    def __init__(self, folder: RunFolder, step: int, signal_number: int, *, has_checkpoint: bool = True):
         self.command = f"lifelong-rl resume {shlex.quote(str(folder.path))}"
         self.signal_number = signal_number
-        super().__init__(f"stopped at step {step:,} with a checkpoint; go on with: {self.command}")
+        how = "with a checkpoint; go on" if has_checkpoint else "at once; go on from the latest checkpoint"
+        super().__init__(f"stopped at step {step:,} {how} with: {self.command}")
 
 
 class Trainer:
@@ -68,11 +72,15 @@ class Trainer:
         self._stop_signal: int | None = None
         self.curriculum = build_curriculum(config)
         self.evaluator = build_evaluator(config)
-        self.agent = build_agent(config, self.curriculum)
-        if is_resumed:
-            self.folder = RunFolder.open(path)
-        else:
-            self.folder = RunFolder.create(path, config.to_json() | {"provenance": provenance()})
+        try:
+            self.agent = build_agent(config, self.curriculum)
+            if is_resumed:
+                self.folder = RunFolder.open(path)
+            else:
+                self.folder = RunFolder.create(path, config.to_json() | {"provenance": provenance()})
+        except BaseException:
+            self.curriculum.close()  # else processes of its environments would stay
+            raise
 
     # The run
 
@@ -85,6 +93,14 @@ class Trainer:
             with self._stopped_by_signals():
                 self._walk()
             self._finish()
+        except RunInterrupted:
+            raise
+        except (KeyboardInterrupt, ChildProcessError) as error:
+            # A signal may also reach the environments' processes, and they end first.
+            if isinstance(error, ChildProcessError) and not self._stop_signal:
+                raise
+            number = self._stop_signal or signal.SIGINT
+            raise RunInterrupted(self.folder, self.step, number, has_checkpoint=False) from error
         finally:
             torch.set_num_threads(n_threads)
             self._close()
@@ -143,9 +159,10 @@ class Trainer:
             # Counted from the block's start, so that a reference run of its task is evaluated at the same moments.
             if not is_last and _crossed(self.block_steps, n_steps, self.config.eval_every):
                 self._evaluate("during")
-            if not is_last and (self._stop_signal or _crossed(self.step, n_steps, self.config.checkpoint_every)):
+            must_stop = self._stop_signal is not None and not is_last
+            if must_stop or (not is_last and _crossed(self.step, n_steps, self.config.checkpoint_every)):
                 self._checkpoint()
-            self._stop_if_asked(may_stop=not is_last)
+            self._stop_if_asked(may_stop=must_stop)
 
     def _end_block(self) -> None:
         following = self.scenario.blocks[self.block_index + 1 : self.block_index + 2]
@@ -333,8 +350,7 @@ def _crossed(step: int, n_steps: int, every: int) -> bool:
 
 def train(config: RunConfig, path: str | Path, *, show_progress: bool = True) -> RunFolder:
     """Run a configuration in a new folder; gives the folder. ValueError for what cannot run, before it starts."""
-    if Path(path).exists() and any(Path(path).iterdir()):
-        RunFolder.create(path, {})  # refuses it, before the long imports and constructions
+    RunFolder(path).check_is_new()  # before the long constructions
     return Trainer(config, path, show_progress=show_progress).run()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,14 @@ class LifelongAgent(Protocol):
 
     num_timesteps: int
 
+    @property
+    def stride(self) -> int:
+        """Environment steps after which training may pause without changing what follows."""
+
+    @property
+    def routes_by_task(self) -> bool:
+        """Whether acting depends on the task that ``predict`` is told, beyond the observation."""
+
     def begin_task(self, task: TaskInfo) -> None:
         """Hear that a task begins."""
 
@@ -44,8 +53,20 @@ class LifelongAgent(Protocol):
     ) -> tuple[NDArray[Any], Any]:
         """Give actions for a batch of observations, shape (n, ...), and the policy's next state (or None)."""
 
-    def diagnose(self, record: dict[str, Any]) -> dict[str, float]:
+    def continue_from(self, observations: Any, *, is_episode_start: bool) -> None:
+        """Go on from these observations of the training environments, shape (n_envs, ...).
+
+        is_episode_start: whether the environments were just reset, and the episodes before were cut short.
+        """
+
+    def diagnose(self, record: Mapping[str, Any]) -> dict[str, float]:
         """Give numbers that belong to an evaluation, by name."""
+
+    def set_logger(self, logger: Any) -> None:
+        """Log to a Stable-Baselines3 logger from now on."""
+
+    def write_logs(self) -> None:
+        """Write the training curves' present values to the logger."""
 
     def save(self, path: str | Path) -> None:
         """Write everything: networks, optimisers, buffers, components, counters, generators' states."""

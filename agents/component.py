@@ -212,10 +212,10 @@ class Bus:
 
     def sample(self, batch: Any) -> Any:
         """Give the minibatch as the components want it, and remember it for :meth:`losses`."""
-        if self.listens("route"):
-            self.route(RouteContext("train", self.agent.task, batch.observations))
         for component in self._listeners["sample"]:
             batch = component.sample(self.agent, batch)
+        if self.listens("route"):  # after `sample`, which may have added rows
+            self.route(RouteContext("train", self.agent.task, batch.observations))
         self.batch = batch
         return batch
 
@@ -266,8 +266,8 @@ class Bus:
         ]
         return {"components": states}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the states of the same components in the same order."""
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise ValueError where a state is one of other components."""
         saved = [entry["class"] for entry in state["components"]]
         present = [type(component).__name__ for component in self.components]
         if saved != present:
@@ -275,6 +275,10 @@ class Bus:
                 f"the saved agent has the components {saved or 'none'}, this one {present or 'none'}; "
                 "build the agent with the saved ones."
             )
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the states of the same components in the same order."""
+        self.check_state(state)
         for component, entry in zip(self.components, state["components"], strict=True):
             component.rng.bit_generator.state = entry["rng"]
             component.load_state_dict(entry["state"])

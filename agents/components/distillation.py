@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,19 +79,21 @@ class Distillation(Component):
 
     def state_dict(self) -> dict[str, Any]:
         """Give the stored states and targets."""
-        return {
+        held = {
             "observations": self._observations,
             "actions": self._actions,
             "targets": self._targets,
             "last_penalty": self._last_penalty,
         }
+        return copy.deepcopy(held)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over the stored states and targets."""
-        self._observations = state["observations"]
-        self._actions = state["actions"]
-        self._targets = state["targets"]
-        self._last_penalty = state["last_penalty"]
+        held = copy.deepcopy(dict(state))
+        self._observations = held["observations"]
+        self._actions = held["actions"]
+        self._targets = held["targets"]
+        self._last_penalty = held["last_penalty"]
 
     def cost(self) -> Cost:
         """Give the bytes of what is stored; each update computes one more batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,16 +52,17 @@ class ReservoirReplay(Component):
     def observe(self, agent: Any, transitions: Transitions) -> None:
         """Offer the step's transitions to the current task's reservoir."""
         terminals = transitions.dones & ~transitions.timeouts
+        n, shape = len(terminals), agent.replay_buffer.obs_shape  # a discrete observation: (n,) seen, (n, 1) stored
         rows: Columns = {
-            "observations": np.asarray(transitions.observations),
-            "actions": np.asarray(transitions.actions).reshape(len(terminals), -1),
+            "observations": np.asarray(transitions.observations).reshape(n, *shape),
+            "actions": np.asarray(transitions.actions).reshape(n, -1),
             "rewards": transitions.rewards,
-            "next_observations": np.asarray(transitions.next_observations),
+            "next_observations": np.asarray(transitions.next_observations).reshape(n, *shape),
             "terminals": terminals,
         }
         if self._current is None:
             self._current = {k: np.zeros((self.n_per_task, *v.shape[1:]), v.dtype) for k, v in rows.items()}
-        for i in range(len(terminals)):
+        for i in range(n):
             slot = self._n_seen
             self._n_seen += 1
             if slot >= self.n_per_task:
@@ -73,8 +75,9 @@ class ReservoirReplay(Component):
         """Close the reservoir: from now on it is replayed."""
         if self._current is not None:
             n = min(self._n_seen, self.n_per_task)
-            self._memory.append({name: column[:n] for name, column in self._current.items()})
+            self._memory.append({name: column[:n].copy() for name, column in self._current.items()})
         self._current = None
+        self._n_seen = 0
 
     def sample(self, agent: Any, batch: Any) -> Any:
         """Append transitions of earlier tasks, drawn evenly over the tasks, to a minibatch."""
@@ -107,12 +110,12 @@ class ReservoirReplay(Component):
 
     def state_dict(self) -> dict[str, Any]:
         """Give all reservoirs."""
-        return {"memory": self._memory, "current": self._current, "n_seen": self._n_seen}
+        return copy.deepcopy({"memory": self._memory, "current": self._current, "n_seen": self._n_seen})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over all reservoirs."""
-        self._memory = state["memory"]
-        self._current = state["current"]
+        self._memory = copy.deepcopy(state["memory"])
+        self._current = copy.deepcopy(state["current"])
         self._n_seen = state["n_seen"]
 
     def cost(self) -> Cost:

@@ -14,6 +14,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -73,7 +74,6 @@ class LifelongMixin(BaseAlgorithm):
         self.clear_optimizer = clear_optimizer
         self.task: TaskInfo | None = None
         self._task_start = 0
-        self._task_budget: int | None = None
         self._is_acting = False
         self._is_ticking = False
         super().__init__(*args, **kwargs)
@@ -99,22 +99,30 @@ class LifelongMixin(BaseAlgorithm):
         """Environment steps after which training may pause without changing what follows."""
         raise NotImplementedError
 
+    @property
+    def routes_by_task(self) -> bool:
+        """Whether a component routes, so that acting may depend on the task that ``predict`` is told."""
+        return self.bus.listens("route")
+
     # Construction: the bus between networks and optimisers
 
     def _setup_model(self) -> None:
         self._put_on_bus()
-        super()._setup_model()
+        super()._setup_model()  # type: ignore[safe-super]  # the learner's comes after the mixin
         self.bus = Bus(self.components, self, self.seed)
         if self.bus.build():
             self._rebuild_optimizers()
         self._attach_bus()
 
     def _put_on_bus(self) -> None:
-        kwargs = self.policy_kwargs
-        if "optimizer_class" not in kwargs and isinstance(self, OnPolicyAlgorithm):
+        kwargs = dict(self.policy_kwargs)  # the user may go on using theirs, for a bare learner too
+        optimizer_class = kwargs.get("optimizer_class", torch.optim.Adam)
+        is_bare_adam = optimizer_class is torch.optim.Adam and kwargs.get("optimizer_kwargs") is None
+        if is_bare_adam and isinstance(self, OnPolicyAlgorithm):
             # SB3's actor-critic policies give this epsilon to torch's own Adam only, and ours is a subclass.
-            kwargs["optimizer_kwargs"] = {"eps": 1e-5, **(kwargs.get("optimizer_kwargs") or {})}
-        kwargs["optimizer_class"] = hooked(kwargs.get("optimizer_class", torch.optim.Adam))
+            kwargs["optimizer_kwargs"] = {"eps": 1e-5}
+        kwargs["optimizer_class"] = hooked(optimizer_class)
+        self.policy_kwargs = kwargs
 
     def _rebuild_optimizers(self) -> None:
         roles = self.roles()
@@ -143,10 +151,10 @@ class LifelongMixin(BaseAlgorithm):
         self.bus.begin_task(task)
         self.task = task
         self._task_start = self.num_timesteps
-        self._task_budget = task.budget
         self._current_progress_remaining = 1.0
-        if self.ep_info_buffer is not None:
-            self.ep_info_buffer.clear()  # SB3's running mean would go on showing the previous task
+        for statistics in (self.ep_info_buffer, self.ep_success_buffer):
+            if statistics is not None:
+                statistics.clear()  # SB3's running means would go on showing the previous task
         if self.clear_optimizer:
             for role in self.roles().values():
                 role.optimizer.state.clear()
@@ -173,9 +181,10 @@ class LifelongMixin(BaseAlgorithm):
                 f"a number of steps must be a multiple of the {self.n_envs} parallel environments, found {n_steps}."
             )
         whole = n_steps - n_steps % self.stride
+        short_start = self.num_timesteps + whole
         if whole:
             self._learn_on(whole, callback)
-        if n_steps > whole:
+        if n_steps > whole and self.num_timesteps == short_start:  # unless the callback stopped the training
             self._learn_short_rollout((n_steps - whole) // self.n_envs, callback)
 
     def _learn_on(self, n_steps: int, callback: Any) -> None:
@@ -190,21 +199,37 @@ class LifelongMixin(BaseAlgorithm):
         is_episode_start: whether the environments were just reset, and the episodes before were cut short.
         """
         self._last_obs = observations
+        if self._vec_normalize_env is not None:
+            self._last_original_obs = self._vec_normalize_env.get_original_obs()
         if is_episode_start:
             self._last_episode_starts = np.ones(self.n_envs, dtype=bool)
 
     def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
-        if self._task_budget is None:
+        if self.task is None or self.task.budget is None:
             super()._update_current_progress_remaining(num_timesteps, total_timesteps)
         else:
-            progress = (num_timesteps - self._task_start) / self._task_budget
+            progress = (num_timesteps - self._task_start) / self.task.budget
             self._current_progress_remaining = max(0.0, 1.0 - progress)
 
+    def _setup_learn(
+        self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
+    ) -> tuple[int, BaseCallback]:
+        if reset_num_timesteps and self.task is not None:
+            self._move_clock(-self.num_timesteps)  # SB3 is about to count from 0 again
+        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
+
+    def _move_clock(self, n_steps: int) -> None:
+        self._task_start += n_steps
+
     def _init_callback(self, callback: Any, progress_bar: bool = False) -> BaseCallback:
-        if self.bus.listens("observe") or (self.bus.listens("route") and "on_policy" in self.facts):
+        first = [_ObserveCallback()] if self.bus.listens("observe") else []
+        # Off-policy learners route in `_sample_action`; on-policy ones offer no seam before their forward pass. Last,
+        # since a callback before it may have evaluated, and so routed elsewhere.
+        last = [_RouteCallback()] if self.bus.listens("route") and "on_policy" in self.facts else []
+        if first or last:
             others = callback if isinstance(callback, list) else [callback]
             users = [c if isinstance(c, BaseCallback) else ConvertCallback(c) for c in others]
-            callback = CallbackList([_BusCallback(), *users])
+            callback = CallbackList([*first, *users, *last])
         return super()._init_callback(callback, progress_bar)
 
     def train(self, *args: Any, **kwargs: Any) -> None:
@@ -212,8 +237,10 @@ class LifelongMixin(BaseAlgorithm):
         super().train(*args, **kwargs)  # type: ignore[misc]  # BaseAlgorithm leaves it to its two families
         if self.bus.listens("tick") and not self._is_ticking:
             self._is_ticking = True
-            self.bus.tick(dict(self.logger.name_to_value))
-            self._is_ticking = False
+            try:
+                self.bus.tick(dict(self.logger.name_to_value))
+            finally:  # or an interrupted tick would be the last one, after a resume too
+                self._is_ticking = False
 
     # Acting
 
@@ -235,10 +262,15 @@ class LifelongMixin(BaseAlgorithm):
         """Give the components' numbers for an evaluation."""
         return self.bus.evaluate(record)
 
+    def write_logs(self) -> None:
+        """Write what SB3 gathered since the last call to its logger."""
+        if self.ep_info_buffer is not None:  # it is None before the first training step
+            self.dump_logs()
+
     # Saving and loading: one file holds everything
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "bus", "components"]
+        return [*super()._excluded_save_params(), "bus", "components", "_last_rollout"]
 
     def save(
         self,
@@ -247,25 +279,35 @@ class LifelongMixin(BaseAlgorithm):
         include: Iterable[str] | None = None,
     ) -> None:
         """Write everything to one SB3 zip: networks, optimisers, buffer, components, counters, generators."""
+        files = agent_state.pack(self)  # first: what cannot be saved must not cost the file that is there
         super().save(path, exclude, include)
         with zipfile.ZipFile(_as_zip_path(path), "a") as archive:
-            agent_state.write(archive, self)
+            for name, content in files.items():
+                archive.writestr(name, content)
 
     def restore(self, path: str | Path) -> None:
         """Take everything over from a file that :meth:`save` wrote, in place and bit for bit, without unpickling.
 
-        The agent must have been built alike. SB3's and torch's global generators are set as they were.
+        The agent must have been built alike. SB3's and torch's global generators are set as they were. The training
+        environments are not part of it: say where they stand with :meth:`continue_from`.
         """
-        with zipfile.ZipFile(_as_zip_path(path)) as archive:
+        with agent_state.opened(_as_zip_path(path)) as archive:
             state = agent_state.read(archive)
+        agent_state.check(state, self)
         _, params, variables = load_from_zip_file(path, device=self.device, load_data=False)
-        self.set_parameters(params, exact_match=True, device=self.device)
+        try:
+            self.set_parameters(params, exact_match=True, device=self.device)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"the networks or optimisers in {path} do not fit this {type(self).__name__}: {error} "
+                "Build the agent with the saved settings."
+            ) from error
         for name, value in (variables or {}).items():
             recursive_getattr(self, name).data = value.data
         agent_state.apply(state, self)
 
     @classmethod
-    def load(  # type: ignore[override]  # SB3's Self-typed signature, with our keyword
+    def load(
         cls,
         path: str | Path | io.BufferedIOBase,
         env: Any = None,
@@ -278,14 +320,15 @@ class LifelongMixin(BaseAlgorithm):
         components: only needed where a component's class cannot be imported again by its name.
         As with any SB3 file, load only what you trust: SB3 unpickles its settings.
         """
-        if components is None:
-            with zipfile.ZipFile(_as_zip_path(path)) as archive:
+        with agent_state.opened(_as_zip_path(path)) as archive:
+            state = agent_state.read(archive)
+            if components is None:
                 components = agent_state.read_components(archive)
         if isinstance(path, io.BufferedIOBase):
             path.seek(0)
         model = super().load(path, env, *args, components=list(components), **kwargs)
-        with zipfile.ZipFile(_as_zip_path(path)) as archive:
-            agent_state.apply(agent_state.read(archive), model)
+        agent_state.check(state, model)
+        agent_state.apply(state, model, keep=frozenset(kwargs))
         return model
 
 
@@ -295,6 +338,11 @@ class LifelongOffPolicy(LifelongMixin, OffPolicyAlgorithm):
     facts = frozenset({"off_policy"})
 
     def _setup_model(self) -> None:
+        if self.components and self._vec_normalize_env is not None:
+            raise ValueError(
+                "components of an off-policy agent cannot work under VecNormalize yet: its buffer holds what the "
+                "environment gave and not what the networks see. Normalise in an environment wrapper."
+            )
         self._choose_buffer_class()
         super()._setup_model()
         self._warm_up_steps = self.learning_starts
@@ -302,6 +350,10 @@ class LifelongOffPolicy(LifelongMixin, OffPolicyAlgorithm):
     def _choose_buffer_class(self) -> None:
         if self.replay_buffer_class is None:
             if isinstance(self.observation_space, spaces.Dict):
+                if self.n_steps > 1:
+                    raise ValueError(
+                        f"SB3 has no n-step returns for dictionary observations; use n_steps=1, found {self.n_steps}."
+                    )
                 self.replay_buffer_class = LifelongDictReplayBuffer
             elif self.n_steps > 1:
                 self.replay_buffer_class = LifelongNStepReplayBuffer
@@ -335,6 +387,10 @@ class LifelongOffPolicy(LifelongMixin, OffPolicyAlgorithm):
         if self.clear_buffer and self.replay_buffer is not None:
             self.replay_buffer.reset()
 
+    def _move_clock(self, n_steps: int) -> None:
+        super()._move_clock(n_steps)
+        self.learning_starts += n_steps
+
     def task_data(self) -> TaskData:
         """Give the current task's transitions that are still in the buffer, oldest first."""
         buffer = self.replay_buffer
@@ -367,7 +423,7 @@ class LifelongOffPolicy(LifelongMixin, OffPolicyAlgorithm):
 
     def _learn_short_rollout(self, n_vector_steps: int, callback: Any) -> None:
         usual = self.train_freq
-        self.train_freq = TrainFreq(n_vector_steps, TrainFrequencyUnit.STEP)
+        self.train_freq = TrainFreq(n_vector_steps, TrainFrequencyUnit.STEP)  # type: ignore[assignment]  # as in SB3
         try:
             self._learn_on(n_vector_steps * self.n_envs, callback)
         finally:
@@ -387,6 +443,8 @@ class LifelongOnPolicy(LifelongMixin, OnPolicyAlgorithm):
     """A learner with a rollout buffer on the bus."""
 
     facts = frozenset({"on_policy"})
+    _last_rollout: dict[str, NDArray[Any]] | None = None
+    """What was trained on last in this task: "observations" and "actions", a row a transition."""
 
     def _setup_model(self) -> None:
         if self.rollout_buffer_class is None:
@@ -409,15 +467,30 @@ class LifelongOnPolicy(LifelongMixin, OnPolicyAlgorithm):
         """Environment steps of one rollout."""
         return self.n_steps * self.n_envs
 
+    def begin_task(self, task: TaskInfo) -> None:
+        """Hear that a task begins; what is held of the previous one is let go."""
+        super().begin_task(task)
+        self._last_rollout = None
+
+    def train(self, *args: Any, **kwargs: Any) -> None:
+        """Make SB3's training phase, and keep what it was made on for :meth:`task_data`."""
+        super().train(*args, **kwargs)
+        if not isinstance(self.observation_space, spaces.Dict):
+            self._last_rollout = self._with_rollout(self._last_rollout)
+
+    def _with_rollout(self, held: dict[str, NDArray[Any]] | None) -> dict[str, NDArray[Any]]:
+        # A shortened rollout takes the place of only as many rows of a longer one.
+        n_new = self.rollout_buffer.buffer_size * self.n_envs
+        rows = _rollout_rows(self.rollout_buffer)
+        return rows if held is None else {k: np.concatenate((held[k][n_new:], new)) for k, new in rows.items()}
+
     def task_data(self) -> TaskData:
-        """Give the observations and actions of the last rollout."""
-        buffer = self.rollout_buffer
+        """Give the observations and actions of the last rollout of the current task."""
         if isinstance(self.observation_space, spaces.Dict):
             raise ValueError("the data of a task with dictionary observations cannot be handed out yet.")
-        # SB3 flattens a rollout's arrays in place, from (steps, envs, ...), once it has been trained on.
-        n_dims = len(buffer.obs_shape)
-        observations = buffer.observations.reshape(-1, *buffer.observations.shape[-n_dims:])
-        return TaskData(observations, buffer.actions.reshape(-1, buffer.action_dim))
+        if self._last_rollout is None:
+            return TaskData(**{name: rows[:0] for name, rows in _rollout_rows(self.rollout_buffer).items()})
+        return TaskData(**self._last_rollout)
 
     def _learn_short_rollout(self, n_vector_steps: int, callback: Any) -> None:
         usual_steps, usual_buffer = self.n_steps, self.rollout_buffer
@@ -440,50 +513,61 @@ class LifelongOnPolicy(LifelongMixin, OnPolicyAlgorithm):
             self.n_steps, self.rollout_buffer = usual_steps, usual_buffer
 
 
-class _BusCallback(BaseCallback):
+def _rollout_rows(buffer: RolloutBuffer) -> dict[str, NDArray[Any]]:
+    # SB3 flattens a rollout's arrays, from (steps, envs, ...), once it has been trained on.
+    n_dims = len(buffer.obs_shape)
+    return {
+        "observations": buffer.observations.reshape(-1, *buffer.observations.shape[-n_dims:]),
+        "actions": buffer.actions.reshape(-1, buffer.action_dim),
+    }
+
+
+class _ObserveCallback(BaseCallback):
     """Shows the components every step of training, before the learner stores it."""
 
     model: LifelongMixin
 
-    def _on_rollout_start(self) -> None:
-        self._route(self.model._last_obs)
-
     def _on_step(self) -> bool:
         step, model = self.locals, self.model
-        if model.bus.listens("observe"):
-            actions = step.get("buffer_actions", step["actions"])
-            timeouts = np.array([bool(info.get("TimeLimit.truncated")) for info in step["infos"]])
-            model.bus.observe(
-                Transitions(
-                    observations=model._last_obs,
-                    actions=actions,
-                    rewards=step["rewards"],
-                    next_observations=_own_next(step["new_obs"], step["dones"], step["infos"]),
-                    dones=step["dones"],
-                    timeouts=timeouts,
-                )
+        model.bus.observe(
+            Transitions(
+                observations=model._last_obs,
+                actions=step.get("buffer_actions", step["actions"]),
+                rewards=step["rewards"],
+                next_observations=_own_next(step["new_obs"], step["dones"], step["infos"]),
+                dones=step["dones"],
+                timeouts=np.array([bool(info.get("TimeLimit.truncated")) for info in step["infos"]]),
             )
-        self._route(step["new_obs"])
+        )
         return True
 
-    def _route(self, observations: Any) -> None:
-        # Off-policy learners route in `_sample_action`; on-policy ones offer no seam before their forward pass.
-        if "on_policy" in self.model.facts and self.model.bus.listens("route"):
-            self.model.bus.route(RouteContext("act", self.model.task, observations))
+
+class _RouteCallback(BaseCallback):
+    """Lets the components choose what an on-policy learner acts with."""
+
+    model: LifelongMixin
+
+    def _on_rollout_start(self) -> None:
+        self.model.bus.route(RouteContext("act", self.model.task, self.model._last_obs))
+
+    def _on_step(self) -> bool:
+        self.model.bus.route(RouteContext("act", self.model.task, self.locals["new_obs"]))
+        return True
 
 
 def _own_next(observations: Any, dones: NDArray[np.bool_], infos: Sequence[Mapping[str, Any]]) -> Any:
     """Give the next observations, with each ended episode's own last one in place of the next one's first."""
-    if not dones.any():
+    ended = [int(i) for i in np.flatnonzero(dones)]
+    if not ended:
         return observations
     if isinstance(observations, dict):
         own: Any = {key: value.copy() for key, value in observations.items()}
-        for i in np.flatnonzero(dones):
+        for i in ended:
             for key in own:
                 own[key][i] = infos[i]["terminal_observation"][key]
         return own
     own = observations.copy()
-    for i in np.flatnonzero(dones):
+    for i in ended:
         own[i] = infos[i]["terminal_observation"]
     return own
 

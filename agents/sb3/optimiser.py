@@ -35,14 +35,14 @@ class HookedOptimizer(torch.optim.Optimizer):
         if self.bus is not None and self.bus.listens("loss"):
             self.bus.add_losses(self.role)
 
-    def step(self, closure: Callable[[], float] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
         """Make the step between the components' ``grad`` and ``update``."""
         if self.bus is None or not (self.bus.listens("grad") or self.bus.listens("update")):
-            return super().step(closure)  # type: ignore[arg-type]  # torch's overloads forget None
+            return super().step(closure)
         params = [param for group in self.param_groups for param in group["params"]]
         self.bus.grad(self.role, params)
         old = [param.detach().clone() for param in params] if self.bus.listens("update") else []
-        loss = super().step(closure)  # type: ignore[arg-type]
+        loss = super().step(closure)
         if old:
             self.bus.update(self.role, params, old)
         return loss

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import random
 import zipfile
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from stable_baselines3.common.buffers import ReplayBuffer
 
+from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.agents.component import Component
+from lifelong_rl.agents.generators import global_generators, set_global_generators
 from lifelong_rl.envs.lookup import hyperparameters, import_path, resolve
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
 
@@ -23,29 +25,53 @@ COMPONENTS_FILE = "lifelong/components.json"
 STATE_FILE = "lifelong/state.npz"
 
 
-def write(archive: zipfile.ZipFile, agent: LifelongMixin) -> None:
-    """Add the agent's components and state to its zip."""
-    components = [{"class": import_path(type(c)), "hyperparameters": hyperparameters(c)} for c in agent.components]
-    archive.writestr(COMPONENTS_FILE, json.dumps(components))
-    archive.writestr(STATE_FILE, state_to_bytes(collect(agent)))
+def pack(agent: LifelongMixin) -> dict[str, bytes]:
+    """Give the files to add to an agent's zip, by name: its components and its state."""
+    entries = [_component_entry(component) for component in agent.components]
+    return {COMPONENTS_FILE: json.dumps(entries).encode(), STATE_FILE: state_to_bytes(collect(agent))}
+
+
+def _component_entry(component: Component) -> dict[str, Any]:
+    entry = {"class": import_path(type(component)), "hyperparameters": hyperparameters(component)}
+    try:
+        json.dumps(entry)
+    except TypeError as error:
+        raise TypeError(
+            f"the hyper-parameters of {type(component).__name__} must be plain values (JSON) to be saved: {error}."
+        ) from error
+    return entry
+
+
+@contextmanager
+def opened(path: Any) -> Iterator[zipfile.ZipFile]:
+    """Open an agent's zip to read; ValueError where it is damaged, so that nothing of it is taken over."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise zipfile.BadZipFile(f"its part {damaged} does not have the checksum it was saved with")
+            yield archive
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is damaged, or no saved agent: {error}. Use an earlier checkpoint.") from error
 
 
 def read(archive: zipfile.ZipFile) -> dict[str, Any]:
     """Give the state in a zip; ValueError where a bare SB3 learner wrote it."""
     if STATE_FILE not in archive.namelist():
         raise ValueError(
-            f"{archive.filename} was not saved by a lifelong agent (it lacks {STATE_FILE}); "
-            "load it with the SB3 class that saved it."
+            f"{archive.filename} was not saved by a lifelong agent, or was cut short (it lacks {STATE_FILE}); load "
+            "it with the SB3 class that saved it, or use an earlier checkpoint."
         )
     return state_from_bytes(archive.read(STATE_FILE))
 
 
 def read_components(archive: zipfile.ZipFile) -> list[Component]:
     """Make the components that a zip names, anew."""
-    if COMPONENTS_FILE not in archive.namelist():
-        raise ValueError(f"{archive.filename} was not saved by a lifelong agent (it lacks {COMPONENTS_FILE}).")
     entries = json.loads(archive.read(COMPONENTS_FILE))
-    return [resolve("component", entry["class"], {})(**entry["hyperparameters"]) for entry in entries]
+    try:
+        return [resolve("component", entry["class"], {})(**entry["hyperparameters"]) for entry in entries]
+    except ValueError as error:
+        raise ValueError(f"{error} Or make the components yourself: load(..., components=[...]).") from error
 
 
 def collect(agent: LifelongMixin) -> dict[str, Any]:
@@ -53,59 +79,43 @@ def collect(agent: LifelongMixin) -> dict[str, Any]:
     episodes = [[float(info["r"]), int(info["l"])] for info in agent.ep_info_buffer or ()]
     return {
         "counters": {k: v for k, v in vars(agent).items() if isinstance(v, bool | int | float)},
+        "task": None if agent.task is None else asdict(agent.task),
         "episodes": episodes,
         "successes": [float(success) for success in agent.ep_success_buffer or ()],
         "episode_starts": getattr(agent, "_last_episode_starts", None),
         "bus": agent.bus.state_dict(),
         "buffer": _replay_state(getattr(agent, "replay_buffer", None)),
+        "rollout": getattr(agent, "_last_rollout", None),
         "generators": global_generators() | {"action_space": agent.action_space.np_random.bit_generator.state},
     }
 
 
-def apply(state: Mapping[str, Any], agent: LifelongMixin) -> None:
-    """Take over a state that :func:`collect` gave."""
-    vars(agent).update(state["counters"])
-    if state["episodes"] or agent.ep_info_buffer is not None:
-        _prepare_statistics(agent)
-        agent.ep_info_buffer.extend({"r": r, "l": n, "t": 0.0} for r, n in state["episodes"])
-        agent.ep_success_buffer.extend(state["successes"])
+def check(state: Mapping[str, Any], agent: LifelongMixin) -> None:
+    """Raise ValueError where an agent was built unlike the one whose state this is."""
+    for name in ("n_envs", "buffer_size"):
+        saved, present = state["counters"].get(name), getattr(agent, name, None)
+        if saved != present:
+            raise ValueError(
+                f"the saved agent has {name} {saved}, this one {present}; build the agent with the saved settings."
+            )
+    agent.bus.check_state(state["bus"])
+
+
+def apply(state: Mapping[str, Any], agent: LifelongMixin, keep: frozenset[str] = frozenset()) -> None:
+    """Take over a state that :func:`collect` gave, but for the attributes named in ``keep``."""
+    vars(agent).update({name: value for name, value in state["counters"].items() if name not in keep})
+    agent.task = None if state["task"] is None else TaskInfo(**state["task"])
+    episodes = ({"r": r, "l": n, "t": 0.0} for r, n in state["episodes"])
+    agent.ep_info_buffer = deque(episodes, maxlen=agent._stats_window_size)
+    agent.ep_success_buffer = deque(state["successes"], maxlen=agent._stats_window_size)
     agent._last_episode_starts = state["episode_starts"]
     agent.bus.load_state_dict(state["bus"])
+    if hasattr(agent, "_last_rollout"):
+        agent._last_rollout = state["rollout"]
     if state["buffer"] is not None:
         _restore_replay(agent.replay_buffer, state["buffer"])  # type: ignore[attr-defined]  # off-policy ones
     agent.action_space.np_random.bit_generator.state = state["generators"]["action_space"]
     set_global_generators(state["generators"])
-
-
-def global_generators() -> dict[str, Any]:
-    """Give the states of the global generators that SB3 and torch draw from."""
-    version, internal, gauss = random.getstate()
-    name, keys, pos, has_gauss, cached = np.random.get_state()  # type: ignore[misc]  # its legacy tuple form
-    states: dict[str, Any] = {
-        "python": {"version": version, "internal": np.array(internal, dtype=np.uint64), "gauss": gauss},
-        "numpy": {"name": name, "keys": keys, "pos": pos, "has_gauss": has_gauss, "cached": cached},
-        "torch": torch.get_rng_state().numpy(),
-    }
-    if torch.cuda.is_available():
-        states["cuda"] = [device.numpy() for device in torch.cuda.get_rng_state_all()]
-    return states
-
-
-def set_global_generators(states: Mapping[str, Any]) -> None:
-    """Set the global generators as :func:`global_generators` found them."""
-    python, legacy = states["python"], states["numpy"]
-    random.setstate((python["version"], tuple(python["internal"].tolist()), python["gauss"]))
-    np.random.set_state((legacy["name"], legacy["keys"], legacy["pos"], legacy["has_gauss"], legacy["cached"]))
-    torch.set_rng_state(torch.from_numpy(states["torch"].copy()))
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([torch.from_numpy(device.copy()) for device in states["cuda"]])
-
-
-def _prepare_statistics(agent: LifelongMixin) -> None:
-    from collections import deque
-
-    agent.ep_info_buffer = deque(maxlen=agent._stats_window_size)
-    agent.ep_success_buffer = deque(maxlen=agent._stats_window_size)
 
 
 _REPLAY_ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")

@@ -7,9 +7,5 @@ MAPPED_ROOMS = ("envs", "teachers", "agents")  # top-level folders that install 
 setup(
     package_dir={"lifelong_rl": "lifelong_rl"} | {f"lifelong_rl.{room}": room for room in MAPPED_ROOMS},
     packages=find_packages(include=["lifelong_rl", "lifelong_rl.*"])
-    + [
-        f"lifelong_rl.{package}"
-        for room in MAPPED_ROOMS
-        for package in find_packages(include=[room, f"{room}.*"])
-    ],
+    + [f"lifelong_rl.{package}" for room in MAPPED_ROOMS for package in find_packages(include=[room, f"{room}.*"])],
 )

@@ -230,7 +230,7 @@ def _parse_value(text: str) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    commands = {"train": Train, "resume": Resume, "report": Report, "list": List}
+    commands: dict[str, Callable[..., Any]] = {"train": Train, "resume": Resume, "report": Report, "list": List}
     try:
         command = tyro.extras.subcommand_cli_from_dict(
             commands,

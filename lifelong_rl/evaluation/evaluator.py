@@ -29,6 +29,11 @@ class TaskResult:
     successes: list[bool]
     lengths: list[int]
 
+    def means(self) -> dict[str, float]:
+        """Give the mean return, score and success over the episodes."""
+        n = len(self.returns)
+        return {"return": sum(self.returns) / n, "score": sum(self.scores) / n, "success": sum(self.successes) / n}
+
     def to_record(self) -> dict[str, Any]:
         """Give the result as the fields of an evaluation log's line."""
         return {

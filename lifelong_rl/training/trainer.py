@@ -258,9 +258,7 @@ class Trainer:
         extra = self.agent.diagnose(moment)
         for result in results:
             self.folder.append_evaluation(moment | result.to_record() | ({"extra": extra} if extra else {}))
-            means = {"return": result.returns, "success": result.successes, "score": result.scores}
-            task = result.task.id
-            self.recorder.scalars({f"{task}/{k}": float(np.mean(v)) for k, v in means.items()}, self.step, "eval/")
+                        self.recorder.scalars(result.means(), self.step, f"eval/{result.task.id}/")
         self.recorder.scalars(extra, self.step, "components/")
         self.folder.flush()
         self._draw_figures(at)

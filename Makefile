@@ -1,0 +1,45 @@
+# `make demo` runs the main job, `make test` passes the tests; both make the environment first if needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test test-slow check types format clean
+
+help:
+	@echo "make demo       train the demo's runs and print what they transferred and forgot"
+	@echo "make test       run the tests (make test-slow: the long ones)"
+	@echo "make check      lint, format check, types"
+	@echo "make format     format the code"
+
+$(READY): pyproject.toml setup.py constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("lifelong_rl needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python examples/demo.py
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+check: $(READY) types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Static checkers do not follow setuptools' import hook: they get a tree of links laid out as the package installs.
+types: $(READY)
+	rm -rf .typing && mkdir -p .typing/lifelong_rl
+	ln -s $(CURDIR)/lifelong_rl/* $(CURDIR)/envs $(CURDIR)/teachers $(CURDIR)/agents .typing/lifelong_rl/
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .typing .mypy_cache .pytest_cache .ruff_cache build *.egg-info

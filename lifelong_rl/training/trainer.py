@@ -258,7 +258,7 @@ class Trainer:
         extra = self.agent.diagnose(moment)
         for result in results:
             self.folder.append_evaluation(moment | result.to_record() | ({"extra": extra} if extra else {}))
-                        self.recorder.scalars(result.means(), self.step, f"eval/{result.task.id}/")
+            self.recorder.scalars(result.means(), self.step, f"eval/{result.task.id}/")
         self.recorder.scalars(extra, self.step, "components/")
         self.folder.flush()
         self._draw_figures(at)

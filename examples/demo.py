@@ -1,4 +1,4 @@
-"""The main job, end to end: what a sequence of tasks does to an agent, with and without a component, and a curriculum.
+"""The main job, end to end: what a sequence of tasks does to an agent with and without a component, and a curriculum.
 
 A DQN learns four PointGoal tasks in sequence, once fine-tuned and once with Distillation; then a PPO agent learns
 CartPolePhysics under ALP-GMM. Run it with `make demo`; a second call takes what is finished as it is.

@@ -230,6 +230,8 @@ def _parse_value(text: str) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # a plug-in may lie beside the user, as with `python -m`
     commands: dict[str, Callable[..., Any]] = {"train": Train, "resume": Resume, "report": Report, "list": List}
     try:
         command = tyro.extras.subcommand_cli_from_dict(

@@ -52,7 +52,6 @@ def configuration(components: str, seed: int, steps_per_task: int) -> RunConfig:
         condensed("point-goal", n_tasks=4, steps=4 * steps_per_task),
         AgentConfig("dqn", options=DQN_OPTIONS, components=listed),
         seed=seed,
-        eval_every=max(steps_per_task // 10, 1),
     )
 
 

@@ -56,13 +56,11 @@ class Demo:
     def sequences(self) -> list[RunConfig]:
         """Give the runs on four tasks in sequence: fine-tuned, and with Distillation."""
         scenario = condensed("point-goal", n_tasks=4, steps=4 * self.steps_per_task)
-        every = max(self.steps_per_task // 10, 1)
         return [
             RunConfig(
                 scenario,
                 AgentConfig("dqn", options=DQN_OPTIONS, components=components),
                 seed=seed,
-                eval_every=every,
                 checkpoint_every=self.steps_per_task,
             )
             for components in ((), (("distillation", {}),))
@@ -76,7 +74,6 @@ class Demo:
             scenario,
             AgentConfig("ppo", options=PPO_OPTIONS),
             n_envs=8,
-            eval_every=max(self.curriculum_steps // 10, 1),
             eval_episodes=2,
         )
 

@@ -55,8 +55,8 @@ class Train:
     """Parallel training environments."""
     parallel: bool = False
     """Run each environment in a process of its own."""
-    eval_every: int = 2_000
-    """Environment steps between evaluations of all tasks."""
+    eval_every: int | None = None
+    """Environment steps between evaluations of all tasks; by default a tenth of each block."""
     eval_episodes: int = 5
     """Episodes of each task in an evaluation."""
     checkpoint_every: int = 10_000

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 MAIN_METRICS = (
+    "gem/average_accuracy",
     "cw/average_performance",
     "cw/forgetting",
     "gem/backward_transfer",

@@ -14,7 +14,7 @@ from typing import Any
 
 from lifelong_rl.agents import agent_entry, agent_label, make_component
 from lifelong_rl.envs.lookup import hyperparameters, unknown_name
-from lifelong_rl.scenarios import Scenario
+from lifelong_rl.scenarios import Block, Scenario
 
 CONFIG_VERSION = 1
 
@@ -76,8 +76,9 @@ class RunConfig:
     """Parallel training environments."""
     parallel: bool = False
     """Whether each environment runs in a process of its own."""
-    eval_every: int = 2_000
-    """Steps between evaluations; those before training and at the end of each block always are."""
+    eval_every: int | None = None
+    """Steps between evaluations, counted from each block's start; None for a tenth of the block. One before training
+    and one at the end of each block are always there."""
     eval_episodes: int = 5
     """Episodes of each task in an evaluation."""
     eval_seed: int = 0
@@ -89,7 +90,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for name in ("n_envs", "eval_every", "eval_episodes", "checkpoint_every", "log_every"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}.")
         for name in ("seed", "eval_seed"):
             if not 0 <= getattr(self, name) < 2**32:
@@ -113,6 +114,10 @@ class RunConfig:
                     f"{self.scenario.name!r} hides it in at least one block; choose a scenario that shows it, "
                     "or leave the component out."
                 )
+
+    def eval_interval(self, block: Block) -> int:
+        """Give the environment steps between evaluations in a block."""
+        return self.eval_every or max(block.steps // 10, 1)
 
     @property
     def label(self) -> str:

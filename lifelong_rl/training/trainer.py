@@ -157,7 +157,7 @@ class Trainer:
             if is_last or _crossed(self.step, n_steps, self.config.log_every):
                 self._write_curves()
             # Counted from the block's start, so that a reference run of its task is evaluated at the same moments.
-            if not is_last and _crossed(self.block_steps, n_steps, self.config.eval_every):
+            if not is_last and _crossed(self.block_steps, n_steps, self.config.eval_interval(block)):
                 self._evaluate("during")
             must_stop = self._stop_signal is not None and not is_last
             if must_stop or (not is_last and _crossed(self.step, n_steps, self.config.checkpoint_every)):
@@ -212,7 +212,8 @@ class Trainer:
 
     def _steps_to_pause(self) -> int:
         """Give the steps to the next moment at which something is due, in whole rollouts of the agent."""
-        to_evaluation = self.config.eval_every - self.block_steps % self.config.eval_every
+        interval = self.config.eval_interval(self._block)
+        to_evaluation = interval - self.block_steps % interval
         to_others = [every - self.step % every for every in (self.config.checkpoint_every, self.config.log_every)]
         wanted = min(POLL_EVERY, to_evaluation, *to_others)
         stride = self.agent.stride
@@ -281,7 +282,7 @@ class Trainer:
 
     def _is_figure_due(self, at: str) -> bool:
         every = max(self._block.steps // N_FIGURES, 1)
-        return at == "end" or _crossed(self.block_steps, self.config.eval_every, every)
+        return at == "end" or _crossed(self.block_steps, self.config.eval_interval(self._block), every)
 
     # Checkpoints and stopping
 

@@ -227,20 +227,22 @@ def _parse_value(text: str) -> Any:
     return text
 
 
+def parse(arguments: Sequence[str] | None = None) -> Train | Resume | Report | List:
+    """Give the command that the arguments ask for; exits with the usage where they ask for none."""
+    commands: dict[str, Callable[..., Any]] = {"train": Train, "resume": Resume, "report": Report, "list": List}
+    command: Train | Resume | Report | List = tyro.extras.subcommand_cli_from_dict(
+        commands, args=arguments, prog="lifelong-rl", description="Train lifelong agents, and score their transfer."
+    )
+    return command
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # a plug-in may lie beside the user, as with `python -m`
-    commands: dict[str, Callable[..., Any]] = {"train": Train, "resume": Resume, "report": Report, "list": List}
     try:
-        command = tyro.extras.subcommand_cli_from_dict(
-            commands,
-            args=arguments,
-            prog="lifelong-rl",
-            description="Train lifelong agents, and score their transfer.",
-        )
-        command.run()
+        parse(arguments).run()
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt}" if str(interrupt) else "\nstopped", file=sys.stderr)
         return 128 + getattr(interrupt, "signal_number", signal.SIGINT)

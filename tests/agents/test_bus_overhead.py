@@ -9,10 +9,9 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "bus_overhead.py"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flags", [[], ["--hooks"]])
-def test_the_benchmark_prints_a_row_a_learner(flags, tmp_path):
-    small = ["--n-segments", "2", "--steps-per-segment", "128", "--n-warm-up", "1", "--n-units", "8"]
-    command = [sys.executable, SCRIPT, *small, *flags, "--output", tmp_path / "results" / "table.md"]
+def test_the_benchmark_prints_a_row_a_learner(tmp_path):
+    small = ["--n-segments", "1", "--steps-per-segment", "128", "--n-warm-up", "0", "--n-units", "8", "--hooks"]
+    command = [sys.executable, SCRIPT, *small, "--output", tmp_path / "results" / "table.md"]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     rows = re.findall(r"^\| (\w+) \| [\d.]+ \| [\d.]+ \| \d\.\d{3} \| \d\.\d{3} to \d\.\d{3} \|$", run.stdout, re.M)

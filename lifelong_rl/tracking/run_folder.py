@@ -68,6 +68,14 @@ class RunFolder:
             raise ValueError(f"{self.path / 'config.json'} is damaged: it holds no object.")
         return config
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has reached the end of its scenario, and its metrics are written."""
+        if not ((self.path / "metrics.json").is_file() and self.evaluations_path.is_file()):
+            return False
+        log = self.evaluation_log()  # metrics.json alone may be the report of an unfinished run
+        return log.is_at_block_end and log.points[-1].block == len(self.config["scenario"]["blocks"]) - 1
+
     # Logs
 
     def append_episode(self, record: Mapping[str, Any]) -> None:

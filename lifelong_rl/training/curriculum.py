@@ -98,7 +98,7 @@ class Curriculum(VecEnvWrapper):
             self._queue_task(i, task, None)
         if self._is_float:
             for i, task in enumerate(tasks):
-                self._refuse_if_not_finite(i, "first observation", self._observations[i], task)
+                self._refuse_if_not_finite(i, "a first observation", self._observations[i], task)
         return self._observations
 
     def reset(self) -> Any:
@@ -143,7 +143,7 @@ class Curriculum(VecEnvWrapper):
         if self._is_float:
             for i in ended:
                 self._refuse_if_not_finite(
-                    i, "last observation", infos[i]["terminal_observation"], self._tasks[i][-1]
+                    i, "a last observation", infos[i]["terminal_observation"], self._tasks[i][-1]
                 )
         episodes = [_episode(step, i, infos[i]) for i in ended]
         for episode in episodes:
@@ -203,13 +203,13 @@ class Curriculum(VecEnvWrapper):
         if not math.isfinite(total):
             for i in range(self.num_envs):
                 task = self._queued[i][0] if dones[i] else self._tasks[i][-1]
-                self._refuse_if_not_finite(i, "observation", observations[i], task)
-                self._refuse_if_not_finite(i, "reward", rewards[i], self._tasks[i][-1])
+                self._refuse_if_not_finite(i, "an observation", observations[i], task)
+                self._refuse_if_not_finite(i, "a reward", rewards[i], self._tasks[i][-1])
 
     def _refuse_if_not_finite(self, i: int, what: str, value: Any, task: Task) -> None:
         if not np.isfinite(value).all():
             raise NonFiniteError(
-                f"environment {i} gave a {what} that is not finite ({value}) at step "
+                f"environment {i} gave {what} that is not finite ({value}) at step "
                 f"{self.n_vector_steps * self.num_envs}, playing task {task.id!r} {task.params}"
                 f"{f', after action {self._actions[-1][i]}' if self._actions else ''}; "
                 "mend the environment, then resume the run."

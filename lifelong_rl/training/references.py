@@ -34,7 +34,7 @@ def cached_references(folder: RunFolder) -> References:
     found = []
     for reference in reference_configs(RunConfig.from_json(folder.config)).values():
         candidate = RunFolder(reference_path(folder.path, reference))
-        if (candidate.path / "metrics.json").is_file():
+        if candidate.is_finished:
             found.append(candidate.evaluation_log())
     return reference_curves(found, like=folder.evaluation_log()) if found else {}
 

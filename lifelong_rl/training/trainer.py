@@ -371,6 +371,6 @@ def ensure_trained(config: RunConfig, path: str | Path, *, show_progress: bool =
         raise ValueError(
             f"{folder.path} holds a run of another configuration; remove it, or give this run another name."
         )
-    if (folder.path / "metrics.json").is_file():
+    if folder.is_finished:
         return folder
     return resume(path, show_progress=show_progress)

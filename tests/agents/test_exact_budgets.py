@@ -112,7 +112,7 @@ def test_exploration_starts_over_with_the_very_first_step_of_a_task():
 def test_warm_up_recurs_with_every_task(kind):
     recorder = Recorder()
     agent = make_agent(kind, components=[recorder], learning_starts=20)
-    for name in ("a", "b"):
+    for name in ("a", "b", "c"):
         agent.begin_task(TaskInfo(name, 40))
         start = len(recorder.events)
         agent.learn_steps(40)

@@ -182,7 +182,7 @@ class Scenario:
             data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ValueError(f"the scenario file {path} does not exist.") from None
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"the scenario file {path} is not valid TOML: {error}.") from error
         try:
             return cls.from_json({"name": Path(path).stem} | data)

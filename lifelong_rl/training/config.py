@@ -208,6 +208,9 @@ _PLAIN_FIELDS = (
 def with_component_options(names: str, options: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, Any], ...]:
     """Give components from "a,b" and their hyper-parameters by component; ValueError for options of another."""
     listed = [name.strip() for name in names.split(",") if name.strip()]
+    for name in listed:
+        if listed.count(name) > 1:
+            raise ValueError(f"the component {name!r} is named twice; a component works once on an agent.")
     for name, chosen in options.items():
         if name not in listed:
             raise unknown_name("component of this agent", name, listed)

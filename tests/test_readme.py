@@ -32,6 +32,12 @@ def test_the_script_trains_and_prints_metrics(tmp_path):
     assert (tmp_path / "runs" / "first" / "metrics.json").is_file()
 
 
+def test_an_agent_works_without_the_trainer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(python_block("LifelongDQN.load"), "README.md", "exec"), {})
+    assert (tmp_path / "east.zip").is_file()
+
+
 def test_the_teacher_keeps_the_protocol_and_trains_from_the_command_line(tmp_path, monkeypatch):
     (tmp_path / "my_teacher.py").write_text(python_block("# my_teacher.py"))
     monkeypatch.chdir(tmp_path)

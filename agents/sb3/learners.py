@@ -6,7 +6,9 @@ import torch
 from stable_baselines3 import DQN, PPO, SAC, TD3
 
 from lifelong_rl.agents.base import TaskInfo
-from lifelong_rl.agents.sb3.lifelong import LifelongOffPolicy, LifelongOnPolicy, Role
+from lifelong_rl.agents.sb3.lifelong import Role
+from lifelong_rl.agents.sb3.off_policy import LifelongOffPolicy
+from lifelong_rl.agents.sb3.on_policy import LifelongOnPolicy
 
 Outputs = dict[str, torch.Tensor]
 

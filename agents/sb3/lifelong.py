@@ -11,28 +11,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.save_util import load_from_zip_file, recursive_getattr
-from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
 from lifelong_rl.agents.base import TaskInfo
-from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData, Transitions
+from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
 from lifelong_rl.agents.sb3 import state as agent_state
-from lifelong_rl.agents.sb3.buffers import (
-    HookedReplay,
-    HookedRollout,
-    LifelongDictReplayBuffer,
-    LifelongDictRolloutBuffer,
-    LifelongNStepReplayBuffer,
-    LifelongReplayBuffer,
-    LifelongRolloutBuffer,
-)
+from lifelong_rl.agents.sb3.callbacks import ObserveCallback, RouteCallback
 from lifelong_rl.agents.sb3.optimiser import HookedOptimizer, hooked
 
 
@@ -222,10 +210,10 @@ class LifelongMixin(BaseAlgorithm):
         self._task_start += n_steps
 
     def _init_callback(self, callback: Any, progress_bar: bool = False) -> BaseCallback:
-        first = [_ObserveCallback()] if self.bus.listens("observe") else []
+        first = [ObserveCallback()] if self.bus.listens("observe") else []
         # Off-policy learners route in `_sample_action`; on-policy ones offer no seam before their forward pass. Last,
         # since a callback before it may have evaluated, and so routed elsewhere.
-        last = [_RouteCallback()] if self.bus.listens("route") and "on_policy" in self.facts else []
+        last = [RouteCallback()] if self.bus.listens("route") and "on_policy" in self.facts else []
         if first or last:
             others = callback if isinstance(callback, list) else [callback]
             users = [c if isinstance(c, BaseCallback) else ConvertCallback(c) for c in others]
@@ -330,246 +318,6 @@ class LifelongMixin(BaseAlgorithm):
         agent_state.check(state, model)
         agent_state.apply(state, model, keep=frozenset(kwargs))
         return model
-
-
-class LifelongOffPolicy(LifelongMixin, OffPolicyAlgorithm):
-    """A learner with a replay buffer on the bus."""
-
-    facts = frozenset({"off_policy"})
-
-    def _setup_model(self) -> None:
-        if self.components and self._vec_normalize_env is not None:
-            raise ValueError(
-                "components of an off-policy agent cannot work under VecNormalize yet: its buffer holds what the "
-                "environment gave and not what the networks see. Normalise in an environment wrapper."
-            )
-        self._choose_buffer_class()
-        super()._setup_model()
-        self._warm_up_steps = self.learning_starts
-
-    def _choose_buffer_class(self) -> None:
-        if self.replay_buffer_class is None:
-            if isinstance(self.observation_space, spaces.Dict):
-                if self.n_steps > 1:
-                    raise ValueError(
-                        f"SB3 has no n-step returns for dictionary observations; use n_steps=1, found {self.n_steps}."
-                    )
-                self.replay_buffer_class = LifelongDictReplayBuffer
-            elif self.n_steps > 1:
-                self.replay_buffer_class = LifelongNStepReplayBuffer
-                self.replay_buffer_kwargs |= {"n_steps": self.n_steps, "gamma": self.gamma}
-                self.n_steps = 1  # the buffer does it, and SB3 would warn about a class of our own
-            else:
-                self.replay_buffer_class = LifelongReplayBuffer
-        elif not issubclass(self.replay_buffer_class, HookedReplay) and self.components:
-            raise ValueError(
-                f"the replay buffer {self.replay_buffer_class.__name__} is not on the bus; derive it as "
-                "'class MyBuffer(HookedReplay, ...)' in an importable module."
-            )
-
-    def _attach_bus(self) -> None:
-        super()._attach_bus()
-        if isinstance(self.replay_buffer, HookedReplay):
-            self.replay_buffer.bus = self.bus
-
-    @property
-    def stride(self) -> int:
-        """Environment steps of one rollout."""
-        assert isinstance(self.train_freq, TrainFreq)
-        if self.train_freq.unit is not TrainFrequencyUnit.STEP:
-            raise ValueError("exact budgets need train_freq in steps, found a number of episodes.")
-        return self.train_freq.frequency * self.n_envs
-
-    def begin_task(self, task: TaskInfo) -> None:
-        """Hear that a task begins; random warm-up recurs, and the buffer is emptied if asked for."""
-        super().begin_task(task)
-        self.learning_starts = self.num_timesteps + self._warm_up_steps
-        if self.clear_buffer and self.replay_buffer is not None:
-            self.replay_buffer.reset()
-
-    def _move_clock(self, n_steps: int) -> None:
-        super()._move_clock(n_steps)
-        self.learning_starts += n_steps
-
-    def task_data(self) -> TaskData:
-        """Give the current task's transitions that are still in the buffer, oldest first."""
-        buffer = self.replay_buffer
-        assert buffer is not None
-        if isinstance(self.observation_space, spaces.Dict):
-            raise ValueError("the data of a task with dictionary observations cannot be handed out yet.")
-        held = min((self.num_timesteps - self._task_start) // self.n_envs, buffer.size())
-        rows = np.arange(buffer.pos - held, buffer.pos) % buffer.buffer_size
-
-        def flat(array: NDArray[Any]) -> NDArray[Any]:
-            return array[rows].reshape(-1, *array.shape[2:])
-
-        terminals = buffer.dones * (1 - buffer.timeouts)
-        return TaskData(
-            flat(buffer.observations),
-            flat(buffer.actions),
-            flat(buffer.rewards),
-            flat(buffer.next_observations),
-            flat(terminals).astype(bool),
-        )
-
-    def continue_from(self, observations: Any, *, is_episode_start: bool) -> None:
-        """Go on from these observations; episodes cut short count as truncated in the buffer."""
-        super().continue_from(observations, is_episode_start=is_episode_start)
-        buffer = self.replay_buffer
-        if is_episode_start and buffer is not None and buffer.size():
-            last = (buffer.pos - 1) % buffer.buffer_size
-            buffer.timeouts[last] = np.maximum(buffer.timeouts[last], 1 - buffer.dones[last])
-            buffer.dones[last] = 1
-
-    def _learn_short_rollout(self, n_vector_steps: int, callback: Any) -> None:
-        usual = self.train_freq
-        self.train_freq = TrainFreq(n_vector_steps, TrainFrequencyUnit.STEP)  # type: ignore[assignment]  # as in SB3
-        try:
-            self._learn_on(n_vector_steps * self.n_envs, callback)
-        finally:
-            self.train_freq = usual
-
-    def _sample_action(self, *args: Any, **kwargs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        if self.bus.listens("route"):
-            self.bus.route(RouteContext("act", self.task, self._last_obs))
-        self._is_acting = True
-        try:
-            return super()._sample_action(*args, **kwargs)
-        finally:
-            self._is_acting = False
-
-
-class LifelongOnPolicy(LifelongMixin, OnPolicyAlgorithm):
-    """A learner with a rollout buffer on the bus."""
-
-    facts = frozenset({"on_policy"})
-    _last_rollout: dict[str, NDArray[Any]] | None = None
-    """What was trained on last in this task: "observations" and "actions", a row a transition."""
-
-    def _setup_model(self) -> None:
-        if self.rollout_buffer_class is None:
-            is_dict = isinstance(self.observation_space, spaces.Dict)
-            self.rollout_buffer_class = LifelongDictRolloutBuffer if is_dict else LifelongRolloutBuffer
-        elif not issubclass(self.rollout_buffer_class, HookedRollout) and self.components:
-            raise ValueError(
-                f"the rollout buffer {self.rollout_buffer_class.__name__} is not on the bus; derive it as "
-                "'class MyBuffer(HookedRollout, ...)' in an importable module."
-            )
-        super()._setup_model()
-
-    def _attach_bus(self) -> None:
-        super()._attach_bus()
-        if isinstance(self.rollout_buffer, HookedRollout):
-            self.rollout_buffer.bus = self.bus
-
-    @property
-    def stride(self) -> int:
-        """Environment steps of one rollout."""
-        return self.n_steps * self.n_envs
-
-    def begin_task(self, task: TaskInfo) -> None:
-        """Hear that a task begins; what is held of the previous one is let go."""
-        super().begin_task(task)
-        self._last_rollout = None
-
-    def train(self, *args: Any, **kwargs: Any) -> None:
-        """Make SB3's training phase, and keep what it was made on for :meth:`task_data`."""
-        super().train(*args, **kwargs)
-        if not isinstance(self.observation_space, spaces.Dict):
-            self._last_rollout = self._with_rollout(self._last_rollout)
-
-    def _with_rollout(self, held: dict[str, NDArray[Any]] | None) -> dict[str, NDArray[Any]]:
-        # A shortened rollout takes the place of only as many rows of a longer one.
-        n_new = self.rollout_buffer.buffer_size * self.n_envs
-        rows = _rollout_rows(self.rollout_buffer)
-        return rows if held is None else {k: np.concatenate((held[k][n_new:], new)) for k, new in rows.items()}
-
-    def task_data(self) -> TaskData:
-        """Give the observations and actions of the last rollout of the current task."""
-        if isinstance(self.observation_space, spaces.Dict):
-            raise ValueError("the data of a task with dictionary observations cannot be handed out yet.")
-        if self._last_rollout is None:
-            return TaskData(**{name: rows[:0] for name, rows in _rollout_rows(self.rollout_buffer).items()})
-        return TaskData(**self._last_rollout)
-
-    def _learn_short_rollout(self, n_vector_steps: int, callback: Any) -> None:
-        usual_steps, usual_buffer = self.n_steps, self.rollout_buffer
-        assert self.rollout_buffer_class is not None
-        self.n_steps = n_vector_steps
-        self.rollout_buffer = self.rollout_buffer_class(
-            n_vector_steps,
-            self.observation_space,
-            self.action_space,
-            device=self.device,
-            gamma=self.gamma,
-            gae_lambda=self.gae_lambda,
-            n_envs=self.n_envs,
-            **self.rollout_buffer_kwargs,
-        )
-        self._attach_bus()
-        try:
-            self._learn_on(n_vector_steps * self.n_envs, callback)
-        finally:
-            self.n_steps, self.rollout_buffer = usual_steps, usual_buffer
-
-
-def _rollout_rows(buffer: RolloutBuffer) -> dict[str, NDArray[Any]]:
-    # SB3 flattens a rollout's arrays, from (steps, envs, ...), once it has been trained on.
-    n_dims = len(buffer.obs_shape)
-    return {
-        "observations": buffer.observations.reshape(-1, *buffer.observations.shape[-n_dims:]),
-        "actions": buffer.actions.reshape(-1, buffer.action_dim),
-    }
-
-
-class _ObserveCallback(BaseCallback):
-    """Shows the components every step of training, before the learner stores it."""
-
-    model: LifelongMixin
-
-    def _on_step(self) -> bool:
-        step, model = self.locals, self.model
-        model.bus.observe(
-            Transitions(
-                observations=model._last_obs,
-                actions=step.get("buffer_actions", step["actions"]),
-                rewards=step["rewards"],
-                next_observations=_own_next(step["new_obs"], step["dones"], step["infos"]),
-                dones=step["dones"],
-                timeouts=np.array([bool(info.get("TimeLimit.truncated")) for info in step["infos"]]),
-            )
-        )
-        return True
-
-
-class _RouteCallback(BaseCallback):
-    """Lets the components choose what an on-policy learner acts with."""
-
-    model: LifelongMixin
-
-    def _on_rollout_start(self) -> None:
-        self.model.bus.route(RouteContext("act", self.model.task, self.model._last_obs))
-
-    def _on_step(self) -> bool:
-        self.model.bus.route(RouteContext("act", self.model.task, self.locals["new_obs"]))
-        return True
-
-
-def _own_next(observations: Any, dones: NDArray[np.bool_], infos: Sequence[Mapping[str, Any]]) -> Any:
-    """Give the next observations, with each ended episode's own last one in place of the next one's first."""
-    ended = [int(i) for i in np.flatnonzero(dones)]
-    if not ended:
-        return observations
-    if isinstance(observations, dict):
-        own: Any = {key: value.copy() for key, value in observations.items()}
-        for i in ended:
-            for key in own:
-                own[key][i] = infos[i]["terminal_observation"][key]
-        return own
-    own = observations.copy()
-    for i in ended:
-        own[i] = infos[i]["terminal_observation"]
-    return own
 
 
 def _owned_ids(optimizer: torch.optim.Optimizer) -> set[int]:

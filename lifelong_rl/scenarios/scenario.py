@@ -240,7 +240,7 @@ def _block(entry: Any, space: TaskSpace) -> Block:
 def _check_kinds(place: str, data: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
     for key, kind in kinds.items():
         if key in data and not isinstance(data[key], kind):
-            expected = {str: "a text", list: "a list"}.get(kind, "a table")
+            expected = "a text" if kind is str else "a list" if kind is list else "a table"
             raise ValueError(f"{key!r} of a {place} is {expected}, found {data[key]!r}.")
 
 

@@ -205,13 +205,20 @@ def _task_entry(task: Task) -> dict[str, Any]:
 
 def _evaluation_tasks(listed: Any, blocks: Sequence[Block], env_class: type[TaskEnv]) -> tuple[Task, ...]:
     fixed = [block.task for block in blocks if block.task is not None]
+    if listed is None and len(fixed) == len(blocks):
+        return tuple(dict.fromkeys(fixed))
     if listed is None:
-        tasks = fixed if len(fixed) == len(blocks) else env_class.standard_tasks(16)
-    elif isinstance(listed, int):
-        tasks = env_class.standard_tasks(max(listed, 0))
+        listed = 16
+    if isinstance(listed, int):
+        named = {_point(task): task for task in fixed}  # a standard task that a block fixes keeps the block's name
+        tasks = [named.get(_point(task), task) for task in env_class.standard_tasks(max(listed, 0))]
     else:
         tasks = _tasks("evaluation_tasks", listed, env_class.task_space)
     return tuple(dict.fromkeys(tasks))
+
+
+def _point(task: Task) -> tuple[Any, ...]:
+    return tuple(sorted(task.params.items()))
 
 
 def _tasks(key: str, entries: Any, space: TaskSpace) -> list[Task]:
@@ -260,7 +267,7 @@ def _check_names(tasks: Sequence[Task]) -> None:
     points: dict[tuple[Any, ...], Task] = {}
     ids: dict[str, Task] = {}
     for task in tasks:
-        point = tuple(sorted(task.params.items()))
+        point = _point(task)
         if points.setdefault(point, task) != task:
             raise ValueError(f"the tasks {points[point].id!r} and {task.id!r} are the same point; give one name.")
         if ids.setdefault(task.id, task) != task:

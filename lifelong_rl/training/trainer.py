@@ -17,7 +17,7 @@ import torch
 
 from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
-from lifelong_rl.evaluation.metrics import score
+from lifelong_rl.evaluation.metrics import FAMILIES, score
 from lifelong_rl.scenarios import Block
 from lifelong_rl.tracking.progress import Progress
 from lifelong_rl.tracking.recorder import Recorder, cut_events
@@ -274,7 +274,7 @@ class Trainer:
             self.recorder.figure("teacher/task_distribution", figure, self.step)
         if at == "end":
             log = self.folder.evaluation_log()
-            for metric in score(log):
+            for metric in score(log, tuple(FAMILIES)):
                 if metric.value is not None:
                     tag = f"transfer/{metric.family}/{metric.name}"
                     self.recorder.scalars({tag: metric.value}, self.step)

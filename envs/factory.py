@@ -59,13 +59,15 @@ def make_vec(name: str, n: int, seed: int | None = None, *, parallel: bool = Fal
     """
     if n < 1:
         raise ValueError(f"n, the number of environments, must be at least 1, found {n}.")
-    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
+    from stable_baselines3.common.vec_env import SubprocVecEnv
+
+    from lifelong_rl.envs.vector import TaskVecEnv
 
     makers: list[Callable[[], gymnasium.Env[Any, Any]]] = [
         partial(_make_seeded, name, options, instance_seed) for instance_seed in _seeds(n, seed)
     ]
     if not parallel:
-        return DummyVecEnv(makers)
+        return TaskVecEnv(makers)
     make(name, **options).close()  # a wrong option is an error here rather than in a worker
     return SubprocVecEnv(makers, start_method="spawn")
 

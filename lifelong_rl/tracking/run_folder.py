@@ -10,9 +10,14 @@ import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lifelong_rl.evaluation.log import EvaluationLog, to_line
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +33,7 @@ class RunFolder:
         self.episodes_path = self.path / "episodes.jsonl"
         self.evaluations_path = self.path / "evaluations.jsonl"
         self.report_path = self.path / "report"
+        self._lock: IO[str] | None = None
         self._pending: dict[Path, list[str]] = {}  # lines not yet written
 
     @classmethod
@@ -75,6 +81,27 @@ class RunFolder:
             return False
         log = self.evaluation_log()  # metrics.json alone may be the report of an unfinished run
         return log.is_at_block_end and log.points[-1].block == len(self.config["scenario"]["blocks"]) - 1
+
+    # One writer at a time
+
+    def lock(self) -> None:
+        """Keep the folder for this process until :meth:`unlock` or its end; ValueError where another has it."""
+        if fcntl is None:
+            return  # no such locks on this system
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise ValueError(
+                f"another process is training in {self.path}; wait for it, or stop it, before resuming."
+            ) from None
+
+    def unlock(self) -> None:
+        """Let other processes write to the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     # Logs
 

@@ -56,10 +56,21 @@ class Trainer:
     """Runs one configuration in a folder, from its beginning or from its latest checkpoint.
 
     Everything that can be refused is refused by the constructor, before anything is written.
+
+    callback: a Stable-Baselines3 callback, called at every step of training. It is no part of the run's state.
     """
 
-    def __init__(self, config: RunConfig, path: str | Path, *, is_resumed: bool = False, show_progress: bool = True):
+    def __init__(
+        self,
+        config: RunConfig,
+        path: str | Path,
+        *,
+        is_resumed: bool = False,
+        show_progress: bool = True,
+        callback: Any = None,
+    ):
         self.config = config
+        self.callback = callback
         self.scenario = config.scenario
         self.show_progress = show_progress
         self.step = 0
@@ -107,6 +118,7 @@ class Trainer:
         return self.folder
 
     def _resume_or_start(self) -> None:
+        self.folder.lock()
         checkpoint = self.folder.latest_checkpoint()
         state = None if checkpoint is None else state_from_bytes((checkpoint / "run.npz").read_bytes())
         self.folder.cut_logs(state["logs"] if state else {"episodes.jsonl": 0, "evaluations.jsonl": 0})
@@ -149,7 +161,7 @@ class Trainer:
         block = self._block
         while self.block_steps < block.steps:
             n_steps = self._steps_to_pause()
-            self.agent.learn_steps(n_steps)
+            self.agent.learn_steps(n_steps, self.callback)
             self.step += n_steps
             self.block_steps += n_steps
             self._write_episodes()
@@ -190,6 +202,7 @@ class Trainer:
             self.recorder.close()
         self.evaluator.close()
         self.curriculum.close()
+        self.folder.unlock()
 
     # Blocks and pauses
 
@@ -347,16 +360,16 @@ def _crossed(step: int, n_steps: int, every: int) -> bool:
     return step // every > (step - n_steps) // every
 
 
-def train(config: RunConfig, path: str | Path, *, show_progress: bool = True) -> RunFolder:
+def train(config: RunConfig, path: str | Path, *, show_progress: bool = True, callback: Any = None) -> RunFolder:
     """Run a configuration in a new folder; gives the folder. ValueError for what cannot run, before it starts."""
     RunFolder(path).check_is_new()  # before the long constructions
-    return Trainer(config, path, show_progress=show_progress).run()
+    return Trainer(config, path, show_progress=show_progress, callback=callback).run()
 
 
-def resume(path: str | Path, *, show_progress: bool = True) -> RunFolder:
+def resume(path: str | Path, *, show_progress: bool = True, callback: Any = None) -> RunFolder:
     """Continue a run from its latest checkpoint (from its beginning if it has none); gives the folder."""
     config = RunConfig.from_json(RunFolder.open(path).config)
-    return Trainer(config, path, is_resumed=True, show_progress=show_progress).run()
+    return Trainer(config, path, is_resumed=True, show_progress=show_progress, callback=callback).run()
 
 
 def ensure_trained(config: RunConfig, path: str | Path, *, show_progress: bool = True) -> RunFolder:

@@ -82,7 +82,7 @@ def test_a_second_signal_while_the_checkpoint_is_written_loses_nothing(whole, tm
 
 def arguments(runs: Path, *others: str) -> list[str]:
     options = ["policy_kwargs.net_arch=[16]", "learning_starts=30", "batch_size=16", "buffer_size=1000"]
-    plain = ["--curriculum", "random", "--tasks", "2", "--steps", "1800", "--eval-every", "500", "--quiet"]
+    plain = ["--curriculum", "random", "--tasks", "2", "--steps", "1200", "--eval-every", "600", "--quiet"]
     return ["train", *plain, "--runs", str(runs), *others, "--agent-options", *options]
 
 

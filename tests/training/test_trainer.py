@@ -16,7 +16,7 @@ from lifelong_rl.training.trainer import Trainer, ensure_trained, resume, train
 EAR = ("training_toys:Ear", {})
 EAST, NORTH = family("point-goal").standard_tasks(4)[:2]
 SCENARIOS = {
-    "dqn": curriculum("point-goal", teacher=ALPGMM(fit_every=15, max_gaussians=3), steps=400, n_test_tasks=2),
+    "dqn": curriculum("point-goal", teacher=ALPGMM(fit_every=12, max_gaussians=2), steps=300, n_test_tasks=2),
     "ppo": condensed("point-goal", n_tasks=2, steps=400),
     "sac": condensed("pendulum-physics", n_tasks=2, steps=300, env_options={"max_episode_steps": 25}),
 }

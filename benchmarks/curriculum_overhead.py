@@ -17,6 +17,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from lifelong_rl.envs.point_goal import PointGoal
+from lifelong_rl.envs.vector import TaskVecEnv
 from lifelong_rl.teachers import RandomTeacher
 from lifelong_rl.training.curriculum import Curriculum
 from lifelong_rl.training.sources import TaughtTasks
@@ -36,16 +37,20 @@ class SelfRandomised(PointGoal):
         return super().reset(seed=seed, options={"task": unit})
 
 
-def inside() -> VecEnv:
-    return DummyVecEnv([lambda: SelfRandomised(max_episode_steps=EPISODE_STEPS)] * N_ENVS)
+VECTORS = {"dummy": DummyVecEnv, "task": TaskVecEnv}
+"""What holds the environments: SB3's class, which copies every info deeply, or ours, which does not."""
 
 
-def fixed() -> VecEnv:
-    return DummyVecEnv([lambda: PointGoal(max_episode_steps=EPISODE_STEPS)] * N_ENVS)
+def inside(vector: type[DummyVecEnv]) -> VecEnv:
+    return vector([lambda: SelfRandomised(max_episode_steps=EPISODE_STEPS)] * N_ENVS)
 
 
-def wrapped() -> VecEnv:
-    curriculum = Curriculum(fixed(), np.random.default_rng(0))
+def fixed(vector: type[DummyVecEnv]) -> VecEnv:
+    return vector([lambda: PointGoal(max_episode_steps=EPISODE_STEPS)] * N_ENVS)
+
+
+def wrapped(vector: type[DummyVecEnv]) -> VecEnv:
+    curriculum = Curriculum(fixed(vector), np.random.default_rng(0))
     curriculum.source = TaughtTasks(RandomTeacher(), PointGoal.task_space, np.random.default_rng(1), "random")
     return curriculum
 
@@ -67,9 +72,9 @@ def stagger(venv: VecEnv) -> None:
             env.step(0)
 
 
-def measure(n_repetitions: int, n_vector_steps: int, *, is_staggered: bool = False) -> dict:
+def measure(n_repetitions: int, n_vector_steps: int, *, vector: str = "task", is_staggered: bool = False) -> dict:
     """Give the throughput of the wrapped environments over that of the others: median and interval of pairs."""
-    venvs = {"inside": inside(), "fixed": fixed(), "wrapped": wrapped()}
+    venvs = {make.__name__: make(VECTORS[vector]) for make in (inside, fixed, wrapped)}
     actions = np.random.default_rng(0).integers(9, size=(n_vector_steps, N_ENVS))
     for venv in venvs.values():
         venv.reset()
@@ -109,10 +114,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=60)
     parser.add_argument("--vector-steps", type=int, default=2000, help="of a segment")
+    parser.add_argument("--vector", choices=VECTORS, default="task", help="SB3's DummyVecEnv or our TaskVecEnv")
     parser.add_argument("--staggered", action="store_true", help="episodes end at different moments")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    result = measure(arguments.repetitions, arguments.vector_steps, is_staggered=arguments.staggered)
+    result = measure(
+        arguments.repetitions, arguments.vector_steps, vector=arguments.vector, is_staggered=arguments.staggered
+    )
     if arguments.json:
         print(json.dumps(result, indent=2))
         return

@@ -427,6 +427,7 @@ def test_a_report_says_why_a_metric_is_undefined(two_seeds, capsys):
     assert "cw/forward_transfer: " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_report_can_train_the_references_it_lacks(two_seeds, capsys):
     assert main(["report", str(two_seeds / "dqn-condensed-s0"), "--references"]) == 0
     metrics = json.loads((two_seeds / "dqn-condensed-s0" / "metrics.json").read_text())

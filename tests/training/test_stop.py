@@ -139,6 +139,7 @@ def test_a_whole_process_group_that_is_stopped_can_go_on(signals, others, tmp_pa
     assert logs(run) == logs(tmp_path / "others" / "point-goal" / "dqn-random-s0")
 
 
+@pytest.mark.slow
 def test_a_run_outside_the_main_thread_needs_no_signals(tmp_path):
     from threading import Thread
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
-from lifelong_rl import AgentConfig, RunConfig, condensed, curriculum, ensure_trained, report_run
+from lifelong_rl import AgentConfig, RunConfig, RunFolder, condensed, curriculum, ensure_trained
 from lifelong_rl.teachers import ALPGMM
-from lifelong_rl.tracking.report import MAIN_METRICS, compare_table, group_label, score_run
+from lifelong_rl.tracking.report import report_runs
 from lifelong_rl.training.references import cached_references, reference_configs, reference_path
 
 DQN_OPTIONS = {
@@ -89,13 +89,8 @@ def main(demo: Demo) -> None:
     lesson = demo.curriculum_run()
     lesson_path = demo.runs / "cartpole" / "ppo-alp-gmm-s0"
     train_all({lesson_path: lesson} | sequences | references, demo.workers)
-    groups: dict[str, list] = {}
-    for path in (*sequences, lesson_path):
-        folder = ensure_trained(lesson if path == lesson_path else sequences[path], path)
-        curves = cached_references(folder)
-        report_run(folder, curves)
-        groups.setdefault(group_label(folder.config), []).append(score_run(folder, curves))
-    print(f"\n{compare_table(groups, MAIN_METRICS)}\n")
+    folders = [RunFolder(path) for path in (*sequences, lesson_path)]
+    print(f"\n{report_runs(folders, cached_references)}\n")
     print("Scores lie in [0, 1]; over seeds: mean [95 % bootstrap interval]. '-': undefined without a task sequence.")
     first = next(iter(sequences))
     print(f"Figures: {first / 'report'}, {lesson_path / 'report'}, and beside them for each run")

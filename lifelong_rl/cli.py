@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -256,18 +257,14 @@ def _print_report(folders: Sequence[RunFolder], *, with_reasons: bool = False) -
     from lifelong_rl.tracking import report
     from lifelong_rl.training.references import cached_references
 
-    groups: dict[str, list[Any]] = {}
-    for folder in folders:
-        references = cached_references(folder)
-        report.report_run(folder, references)
-        metrics = report.score_run(folder, references)
-        groups.setdefault(report.group_label(folder.config), []).append(metrics)
-        if with_reasons:
-            print("\n".join(f"{folder.path}: {line}" for line in report.reasons(metrics)))
-    print(report.compare_table(groups, report.MAIN_METRICS))
+    print(report.report_runs(folders, cached_references))
+    if with_reasons:
+        for folder in folders:
+            lines = report.reasons(report.score_run(folder, cached_references(folder)))
+            print("\n".join(f"{folder.path}: {line}" for line in lines))
     print("Scores lie in [0, 1]; over seeds: mean [95 % bootstrap interval]; '-': undefined (report --reasons).")
     print(f"Figures: {folders[0].report_path}{' and beside it' if len(folders) > 1 else ''}")
-    print(f"Curves:  tensorboard --logdir {folders[0].path if len(folders) == 1 else folders[0].path.parent}")
+    print(f"Curves:  tensorboard --logdir {os.path.commonpath([folder.path for folder in folders])}")
 
 
 def _built_in(what: str) -> dict[str, str | Callable[..., Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from lifelong_rl.tracking.run_folder import RunFolder
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
+logger = logging.getLogger(__name__)
 
 MAIN_METRICS = (
     "gem/average_accuracy",
@@ -89,6 +92,43 @@ def drawn_tasks(folder: RunFolder) -> tuple[NDArray[np.float64], list[float], Ta
     return points, [episode["score"] for episode in episodes], space
 
 
+def report_runs(folders: Sequence[RunFolder], references_of: Callable[[RunFolder], References]) -> str:
+    """Write the metrics and figures of runs, and give the table that compares them, seeds of one run in a row.
+
+    references_of: gives a run's reference curves. A run without an evaluation is left out with a warning.
+    """
+    groups: dict[str, list[list[MetricValue]]] = {}
+    for label, members in group_runs(folders).items():
+        for folder in members:
+            references = references_of(folder)
+            report_run(folder, references)
+            groups.setdefault(label, []).append(score_run(folder, references))
+    return compare_table(groups, MAIN_METRICS)
+
+
+def group_runs(folders: Sequence[RunFolder]) -> dict[str, list[RunFolder]]:
+    """Give runs that differ only by their seed together, under what they have in common: agent, family and tasks.
+
+    Groups that would be called alike are numbered. ValueError where no run has an evaluation yet.
+    """
+    groups: dict[str, list[RunFolder]] = {}
+    labels: dict[str, str] = {}
+    for folder in folders:
+        if not folder.evaluations_path.is_file():
+            logger.warning("the run %s holds no evaluation yet: left out.", folder.path)
+            continue
+        config = {k: v for k, v in folder.config.items() if k not in ("seed", "provenance")}
+        key = json.dumps(config, sort_keys=True)
+        if key not in labels:
+            label = group_label(config)
+            n_alike = sum(other == label or other.startswith(f"{label} #") for other in labels.values())
+            labels[key] = f"{label} #{n_alike + 1}" if n_alike else label
+        groups.setdefault(labels[key], []).append(folder)
+    if not groups:
+        raise ValueError("none of the runs holds an evaluation yet; wait for the first, then report again.")
+    return groups
+
+
 def compare_table(runs: Mapping[str, Sequence[Sequence[MetricValue]]], names: Sequence[str]) -> str:
     """Give a Markdown table: a row a group of runs, a column a metric ("family/metric"), mean and 95 % interval.
 
@@ -116,9 +156,13 @@ def _cell(seeds: Sequence[Sequence[MetricValue]], name: str) -> str:
     if not values or len(values) < len(seeds):
         return "-"
     if len(values) == 1:
-        return f"{values[0]:.2f}"
+        return _rounded(values[0])
     interval = bootstrap_interval(values)
-    return f"{np.mean(values):.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+    return f"{_rounded(interval.estimate)} [{_rounded(interval.low)}, {_rounded(interval.high)}]"
+
+
+def _rounded(number: float) -> str:
+    return f"{round(number, 2) + 0.0:.2f}"  # adding 0 makes a rounded -0 a plain one
 
 
 def _ellipses(gaussians: Any) -> list[tuple[Any, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from lifelong_rl.agents.base import LifelongAgent, TaskInfo
 from lifelong_rl.agents.components import COMPONENTS
@@ -16,7 +16,7 @@ class AgentEntry:
     """A built-in agent: where its class is, and what it can act on."""
 
     path: str
-    action_kinds: tuple[Literal["discrete", "continuous"], ...]
+    action_kinds: tuple[str, ...]
 
 
 AGENTS = {
@@ -29,12 +29,13 @@ AGENTS = {
 
 
 def agent_entry(name: str) -> AgentEntry:
-    """Give a built-in agent's entry; a plug-in ("module:Class") is taken to act on anything."""
+    """Give an agent's entry; a plug-in ("module:Class") says by its ``action_kinds`` what it can act on."""
     if name in AGENTS:
         return AGENTS[name]
     if ":" not in name:
         raise unknown_name("agent", name, AGENTS)
-    return AgentEntry(name, ("discrete", "continuous"))
+    kinds = getattr(resolve("agent", name, {}), "action_kinds", ("discrete", "continuous"))
+    return AgentEntry(name, kinds)
 
 
 def agent_label(name: str, components: Sequence[str]) -> str:

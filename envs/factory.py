@@ -81,8 +81,9 @@ def _seeds(n: int, seed: int | None) -> list[int] | list[None]:
 
 def _make_seeded(name: str, options: dict[str, Any], seed: int | None) -> TaskEnv:
     if multiprocessing.parent_process() is not None:
-        # Ctrl-C reaches the workers too, and the main process still needs them to reach its next checkpoint.
+        # Signals to the group reach the workers too, and the main process needs them for its last checkpoint.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     env = make(name, **options)
     if seed is not None:
         env.reset(seed=seed)  # later resets without a seed go on from here

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from lifelong_rl.envs.lookup import unknown_name
 
 Value: TypeAlias = float | int | str
+Kind: TypeAlias = Literal["real", "integer", "category"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Feature:
     """One named task parameter. Make it with :meth:`real`, :meth:`integer` or :meth:`category`."""
 
     name: str
-    kind: Literal["real", "integer", "category"]
+    kind: Kind
     default: Value
     low: float = 0.0
     high: float = 1.0
@@ -55,6 +57,8 @@ class Feature:
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"a feature's name must be a Python identifier, found {self.name!r}.")
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"a feature's kind is one of {', '.join(get_args(Kind))}, found {self.kind!r}.")
         if self.kind == "category":
             if len(set(self.choices)) < 1 or len(set(self.choices)) != len(self.choices):
                 raise ValueError(f"feature {self.name!r} needs distinct choices, found {self.choices}.")
@@ -206,6 +210,7 @@ class TaskSpace:
             raise ValueError(
                 f"a point of the task space of {self.family!r} has shape ({self.dimension},), found {point.shape}."
             )
+        _check_name(name)
         task = self.decode_many(point[None])[0]
         return replace(task, name=name) if name else task
 
@@ -256,6 +261,7 @@ class TaskSpace:
 
     def task(self, params: Mapping[str, Any] | None = None, name: str = "") -> Task:
         """Give the task with these exact feature values. Features left out take their defaults."""
+        _check_name(name)
         values, unit = self._values_and_unit(params or {})
         return Task(self.family, self.names, values + self._fixed_values, unit, name)
 
@@ -334,6 +340,12 @@ class TaskSpace:
             else:
                 fixed[feature.name] = feature.check(bound)
         return TaskSpace(self.family, features, fixed)
+
+
+def _check_name(name: str) -> None:
+    # Names become folders and TensorBoard tags.
+    if name and not re.fullmatch(r"[\w.=,+()-]+", name):
+        raise ValueError(f"a task's name may hold letters, digits and any of _.=,+()- only, found {name!r}.")
 
 
 def _narrowed(feature: Feature, bound: tuple[Any, ...]) -> Feature:

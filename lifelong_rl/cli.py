@@ -73,7 +73,7 @@ class Train:
     env_options: Options = ()
     """Arguments of the environment family's constructor."""
     references: bool = False
-    """Also train each task alone (once; cached), which forward transfer by area compares with."""
+    """First train each fixed task alone (once; cached), which forward transfer by area compares with."""
     runs: Path = Path("runs")
     """Where the runs lie."""
     name: str = ""
@@ -85,13 +85,14 @@ class Train:
         """Train."""
         config = self.config()
         path = self.runs / (self.name or config.scenario.family.rpartition(":")[2]) / config.label
+        from lifelong_rl.tracking.run_folder import RunFolder
         from lifelong_rl.training.references import train_references
         from lifelong_rl.training.trainer import train
 
-        folder = train(config, path, show_progress=not self.quiet)
+        RunFolder(path).check_is_new()
         if self.references:
             train_references(config, path, show_progress=not self.quiet)
-        _print_report([folder])
+        _print_report([train(config, path, show_progress=not self.quiet)])
 
     def config(self) -> RunConfig:
         """Give the run's configuration; ValueError for what does not fit together."""

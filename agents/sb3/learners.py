@@ -16,6 +16,8 @@ Outputs = dict[str, torch.Tensor]
 class LifelongDQN(LifelongOffPolicy, DQN):
     """Deep Q-network (Mnih et al. 2015) on the bus; role "q"."""
 
+    action_kinds = ("discrete",)
+
     def roles(self) -> dict[str, Role]:
         """Give the one role "q": the online Q network."""
         return {"q": Role(self.q_net, self.policy)}
@@ -32,6 +34,8 @@ class LifelongDQN(LifelongOffPolicy, DQN):
 
 class LifelongSAC(LifelongOffPolicy, SAC):
     """Soft actor-critic (Haarnoja et al. 2018) on the bus; roles "actor" and "critic"."""
+
+    action_kinds = ("continuous",)
 
     def roles(self) -> dict[str, Role]:
         """Give the roles "actor" and "critic"; the temperature's optimiser has none."""
@@ -56,6 +60,8 @@ class LifelongSAC(LifelongOffPolicy, SAC):
 class LifelongTD3(LifelongOffPolicy, TD3):
     """Twin delayed DDPG (Fujimoto et al. 2018) on the bus; roles "actor" and "critic"."""
 
+    action_kinds = ("continuous",)
+
     def roles(self) -> dict[str, Role]:
         """Give the roles "actor" and "critic"."""
         return {"actor": Role(self.actor, self.actor), "critic": Role(self.critic, self.critic)}
@@ -69,6 +75,8 @@ class LifelongTD3(LifelongOffPolicy, TD3):
 
 class LifelongPPO(LifelongOnPolicy, PPO):
     """Proximal policy optimisation (Schulman et al. 2017) on the bus; role "policy"."""
+
+    action_kinds = ("discrete", "continuous")
 
     def roles(self) -> dict[str, Role]:
         """Give the one role "policy": actor and critic share their optimiser."""

@@ -48,6 +48,8 @@ class LifelongMixin(BaseAlgorithm):
 
     facts: ClassVar[frozenset[str]]
     """What the agent offers to components that require it."""
+    action_kinds: ClassVar[tuple[str, ...]] = ("discrete", "continuous")
+    """What the agent can act on."""
 
     def __init__(
         self,
@@ -267,11 +269,20 @@ class LifelongMixin(BaseAlgorithm):
         include: Iterable[str] | None = None,
     ) -> None:
         """Write everything to one SB3 zip: networks, optimisers, buffer, components, counters, generators."""
+        self._check_finite()
         files = agent_state.pack(self)  # first: what cannot be saved must not cost the file that is there
         super().save(path, exclude, include)
         with zipfile.ZipFile(_as_zip_path(path), "a") as archive:
             for name, content in files.items():
                 archive.writestr(name, content)
+
+    def _check_finite(self) -> None:
+        for name, parameter in self.policy.named_parameters():
+            if not bool(torch.isfinite(parameter).all()):
+                raise ValueError(
+                    f"the network parameter {name!r} holds NaN or infinity after {self.num_timesteps} steps: "
+                    "training diverged. Lower the learning rate, or check the rewards' scale; nothing was saved over."
+                )
 
     def restore(self, path: str | Path) -> None:
         """Take everything over from a file that :meth:`save` wrote, in place and bit for bit, without unpickling.

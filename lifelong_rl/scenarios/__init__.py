@@ -27,7 +27,9 @@ def condensed(
     tasks: the tasks in order; by default ``n_tasks`` standard tasks of the family.
     observe_task: by default one-hot where the visibility allows it.
     """
-    chosen = tasks or _standard_tasks(family, n_tasks)
+    chosen = _standard_tasks(family, n_tasks) if tasks is None else tasks
+    if not chosen:
+        raise ValueError("condensed needs at least one task, found an empty list.")
     budget, rest = divmod(steps, len(chosen))
     if rest:
         raise ValueError(f"condensed needs steps that {len(chosen)} tasks can share evenly, found {steps}.")

@@ -42,6 +42,8 @@ class Block:
             raise ValueError(f"a block needs a whole number of steps >= 1, found {self.steps!r}.")
         if (self.task is None) == (not self.teacher):
             raise ValueError("a block needs either a fixed task or a teacher, found both or neither.")
+        if self.task is not None and (self.teacher_options or self.bounds):
+            raise ValueError("teacher_options and bounds belong to a teacher; a block with a fixed task has none.")
         if self.visibility not in VISIBILITIES:
             raise ValueError(f"a block's visibility is one of {VISIBILITIES}, found {self.visibility!r}.")
 
@@ -254,13 +256,13 @@ def _check_kinds(place: str, data: Mapping[str, Any], kinds: Mapping[str, type])
 def _check_keys(
     kind: str, data: Mapping[str, Any], needed: set[str], target: type, extra: Sequence[str] | set[str] = ()
 ) -> None:
-    missing = sorted(needed - set(data))
-    if missing:
-        raise ValueError(f"a {kind} needs {', '.join(sorted(needed))}; missing: {', '.join(missing)}.")
     known = {*target.__dataclass_fields__, *extra}  # type: ignore[attr-defined]  # both are dataclasses
     for key in data:
         if key not in known:
             raise unknown_name(f"key of a {kind}", key, known)
+    missing = sorted(needed - set(data))
+    if missing:
+        raise ValueError(f"a {kind} needs {', '.join(sorted(needed))}; missing: {', '.join(missing)}.")
 
 
 def _check_names(tasks: Sequence[Task]) -> None:

@@ -81,10 +81,7 @@ def drawn_tasks(folder: RunFolder) -> tuple[NDArray[np.float64], list[float], Ta
     """Give the tasks that a teacher drew over a run, shape (n, d), with scores and space; None if none did."""
     from lifelong_rl.envs.factory import family
 
-    if not folder.episodes_path.is_file():
-        return None
-    lines = folder.episodes_path.read_text(encoding="utf-8").splitlines()
-    episodes = [episode for episode in map(json.loads, lines) if "params" in episode]
+    episodes = [episode for episode in folder.episodes() if "params" in episode]
     if not episodes:
         return None
     space = family(folder.config["scenario"]["family"]).task_space

@@ -8,7 +8,8 @@ import logging
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -88,20 +89,30 @@ class RunFolder:
         """Keep the folder for this process until :meth:`unlock` or its end; ValueError where another has it."""
         if fcntl is None:
             return  # no such locks on this system
-        self._lock = (self.path / ".lock").open("w")
+        lock = (self.path / ".lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._lock.close()
+            lock.close()
             raise ValueError(
                 f"another process is training in {self.path}; wait for it, or stop it, before resuming."
             ) from None
+        self._lock = lock
 
     def unlock(self) -> None:
         """Let other processes write to the folder."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    @contextmanager
+    def waited_for(self) -> Iterator[None]:
+        """Hold back every other process that waits for this folder, and wait for the one that holds it back."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with (self.path.parent / f".{self.path.name}.waiting").open("w") as file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     # Logs
 
@@ -118,6 +129,21 @@ class RunFolder:
         if not self.evaluations_path.is_file():
             raise ValueError(f"the run {self.path} holds no evaluation yet.")
         return EvaluationLog.read(self.evaluations_path)
+
+    def episodes(self) -> list[dict[str, Any]]:
+        """Read ``episodes.jsonl``; a last line that a kill cut short is left out with a warning."""
+        if not self.episodes_path.is_file():
+            return []
+        *lines, last = self.episodes_path.read_bytes().split(b"\n")
+        if last:
+            logger.warning("the last line of %s is cut short (the run was killed): left out.", self.episodes_path)
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError as error:
+            number = next(i for i, line in enumerate(lines, 1) if not _is_json(line))
+            raise ValueError(
+                f"{self.episodes_path}, line {number} is damaged: {error}. Bring the file back from a copy."
+            ) from error
 
     def _append(self, path: Path, record: Mapping[str, Any]) -> None:
         self._pending.setdefault(path, []).append(to_line(record))
@@ -211,12 +237,28 @@ def find_runs(paths: list[Path]) -> list[RunFolder]:
     for path in paths:
         if not path.exists():
             raise ValueError(f"{path} does not exist.")
-        found |= {config.parent for config in path.rglob("config.json") if ".references" not in config.parts}
-        if (path / "config.json").is_file():
-            found.add(path)
+        configs = [c for c in path.rglob("config.json") if ".references" not in c.relative_to(path).parts]
+        found |= {config.parent for config in configs if _is_run(config)}
     if not found:
         raise ValueError(f"no run folder (with a config.json) at or below {', '.join(map(str, paths))}.")
     return [RunFolder(path) for path in sorted(found)]
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_run(config: Path) -> bool:
+    """Tell whether a ``config.json`` is one of ours; a damaged one is, so that it is seen."""
+    try:
+        data = json.loads(config.read_bytes())
+    except ValueError:
+        return True
+    return isinstance(data, dict) and {"scenario", "agent"} <= data.keys()
 
 
 def _checkpoint_problem(folder: Path) -> str | None:

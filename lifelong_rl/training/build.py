@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from typing import Any
 
 import numpy as np
@@ -83,11 +84,13 @@ def build_agent(config: RunConfig, env: Any) -> LifelongAgent:
     for name in options:
         if name not in known:
             raise unknown_name(f"option of the agent {config.agent.name!r}", name, known)
+    _check_numbers(agent_class, options)
     seed = int(spawn_rng(config.seed, AGENT).integers(2**31))
     components = [configured_component(name, chosen) for name, chosen in config.agent.components]
     try:
         agent: LifelongAgent = agent_class(config.agent.policy, env, seed=seed, components=components, **options)
-    except (TypeError, AssertionError) as error:  # what SB3 and components do with a value of another type or range
+    except (TypeError, AssertionError, RuntimeError, ArithmeticError) as error:
+        # what SB3, torch and components do with a value of another type or range
         given = dict(config.agent.options) | {name: dict(chosen) for name, chosen in config.agent.components}
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"the agent {config.agent.label!r} cannot be built with {given}: {reason}") from error
@@ -106,12 +109,37 @@ def _constructor_options(agent_class: type) -> set[str]:
     return names - {"self", "policy", "env", "seed", "components", "_init_setup_model", "tensorboard_log"}
 
 
+AT_LEAST_ONE = {"batch_size", "buffer_size", "n_steps", "n_epochs", "train_freq", "target_update_interval"}
+
+
+def _check_numbers(agent_class: type, options: dict[str, Any]) -> None:
+    """Raise ValueError for an option that is a number by default and is given as none, or out of its range."""
+    defaults: dict[str, Any] = {}
+    for kind in agent_class.__mro__:
+        if "__init__" in vars(kind):
+            for parameter in inspect.signature(kind).parameters.values():
+                defaults.setdefault(parameter.name, parameter.default)
+    for name, value in options.items():
+        default = defaults.get(name)
+        if isinstance(default, bool) or not isinstance(default, int | float) or isinstance(value, list | tuple):
+            continue  # a train_freq may also be a pair
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if name == "ent_coef" or (name == "target_kl" and value is None):
+            continue  # also a text, or nothing
+        if not is_number:
+            raise ValueError(f"the agent's option {name!r} must be a finite number, found {value!r}.")
+        if name in AT_LEAST_ONE and value < 1:
+            raise ValueError(f"the agent's option {name!r} must be at least 1, found {value!r}.")
+
+
 def _translated(options: Any, env: Any) -> dict[str, Any]:
     """Give the options with a number for ``action_noise`` as the Gaussian noise of that standard deviation."""
     translated = copy.deepcopy(dict(options))  # SB3 writes into the dictionaries it is given
     if isinstance(translated.get("action_noise"), int | float):
         from stable_baselines3.common.noise import NormalActionNoise
 
+        if not env.action_space.shape:
+            raise ValueError("action_noise needs continuous actions; leave it out for an agent of discrete ones.")
         size = env.action_space.shape[-1]
         translated["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, translated["action_noise"]))
     return translated

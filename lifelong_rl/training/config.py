@@ -6,14 +6,14 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lifelong_rl.agents import agent_entry, agent_label, make_component
-from lifelong_rl.envs.lookup import hyperparameters, unknown_name
+from lifelong_rl.agents import COMPONENTS, agent_entry, agent_label, make_component
+from lifelong_rl.envs.lookup import hyperparameters, import_path, unknown_name
 from lifelong_rl.scenarios import Block, Scenario
 
 CONFIG_VERSION = 1
@@ -29,11 +29,21 @@ class AgentConfig:
     """Stable-Baselines3's name of the policy."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the agent's constructor, by name."""
-    components: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-    """Name or ``module:Class`` of each component, with its hyper-parameters."""
+    components: Sequence[Any] = ()
+    """Each a name or ``module:Class``, such a name with hyper-parameters, or a component object (whose
+    hyper-parameters count). Held as a tuple of names with hyper-parameters."""
 
     def __post_init__(self) -> None:
         agent_entry(self.name)  # refuses an unknown name
+        if isinstance(self.components, str) or not isinstance(self.components, Sequence):
+            raise ValueError(f"components is a list of components, found {self.components!r}.")
+        if not isinstance(self.options, Mapping):
+            raise ValueError(f"options are the agent's constructor arguments by name, found {self.options!r}.")
+        components = tuple(_named_component(component) for component in self.components)
+        object.__setattr__(self, "components", components)
+        for name in {name for name, _ in components}:
+            if sum(other == name for other, _ in components) > 1:
+                raise ValueError(f"the component {name!r} is named twice; an agent has at most one of each.")
         for name, value in self.options.items():
             try:
                 json.dumps(value)
@@ -60,7 +70,7 @@ class AgentConfig:
             data["name"],
             data["policy"],
             data["options"],
-            tuple((name, options) for name, options in data["components"]),
+            data["components"],
         )
 
 
@@ -89,18 +99,25 @@ class RunConfig:
     """Steps between points of TensorBoard's training curves. Does not influence training."""
 
     def __post_init__(self) -> None:
-        for name in ("n_envs", "eval_every", "eval_episodes", "checkpoint_every", "log_every"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}.")
-        for name in ("seed", "eval_seed"):
-            if not 0 <= getattr(self, name) < 2**32:
-                raise ValueError(f"{name} must lie in [0, 2**32), found {getattr(self, name)}.")
+        for name, kind in (("scenario", Scenario), ("agent", AgentConfig)):
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} must be a {kind.__name__}, found {getattr(self, name)!r}.")
+        for name in ("n_envs", "eval_every", "eval_episodes", "checkpoint_every", "log_every", "seed", "eval_seed"):
+            self._check_number(name)
         for i, block in enumerate(self.scenario.blocks):
             if block.steps % self.n_envs:
                 raise ValueError(
                     f"the steps of block {i} must be a multiple of n_envs={self.n_envs}, found {block.steps}."
                 )
         self._check_requirements()
+
+    def _check_number(self, name: str) -> None:
+        number = getattr(self, name)
+        if name == "eval_every" and number is None:
+            return
+        low = 0 if name.endswith("seed") else 1
+        if not isinstance(number, int) or isinstance(number, bool) or not low <= number < 2**32:
+            raise ValueError(f"{name} must be a whole number of at least {low} and below 2**32, found {number!r}.")
 
     def _check_requirements(self) -> None:
         visibilities = {block.visibility for block in self.scenario.blocks}
@@ -174,6 +191,21 @@ class RunConfig:
         """A hash of all that decides the run's results: 16 hexadecimal digits."""
         data = {k: v for k, v in self.to_json().items() if k not in ("checkpoint_every", "log_every", "parallel")}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _named_component(component: Any) -> tuple[str, Mapping[str, Any]]:
+    if isinstance(component, str):
+        return component, {}
+    if isinstance(component, Sequence) and len(component) == 2 and isinstance(component[1], Mapping):
+        return component[0], component[1]
+    if not hasattr(component, "claims") or isinstance(component, type):
+        raise ValueError(
+            "a component is given as a name, as a name with hyper-parameters, or as a component object, "
+            f"found {component!r}."
+        )
+    path = import_path(type(component))
+    names = [name for name, built_in in COMPONENTS.items() if built_in == path]
+    return (names[0] if names else path), hyperparameters(component)
 
 
 def configured_component(name: str, options: Mapping[str, Any]) -> Any:

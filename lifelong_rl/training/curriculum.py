@@ -115,7 +115,7 @@ class Curriculum(VecEnvWrapper):
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Send the actions, and remember them."""
-        self._actions.append(actions)
+        self._actions.append(np.array(actions))  # a copy: an environment may write into what it is given
         self.venv.step_async(actions)
 
     def step_wait(self) -> Any:
@@ -271,7 +271,7 @@ class Curriculum(VecEnvWrapper):
         reached = np.empty_like(saved)
         for i in range(self.num_envs):
             since = self._actions[self._seeded_at[i] - self._first_action :]
-            own = [actions[i] for actions in since]
+            own = [np.array(actions[i]) for actions in since]
             reached[i] = self._call_env(i, "replay", self._seeds[i], self._tasks[i], own)
         if not np.array_equal(reached, saved):
             logger.warning(
@@ -314,7 +314,7 @@ def _end_processes(venv: SubprocVecEnv) -> None:
     """End the environments' processes. SB3's own way waits for ever for answers that were read before a Ctrl-C."""
     for remote, process in zip(venv.remotes, venv.processes, strict=True):
         if venv.waiting:
-            process.terminate()
+            process.kill()  # it ignores the gentler signals
         else:
             with contextlib.suppress(OSError):
                 remote.send(("close", None))

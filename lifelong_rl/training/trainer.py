@@ -112,6 +112,10 @@ class Trainer:
                 raise
             number = self._stop_signal or signal.SIGINT
             raise RunInterrupted(self.folder, self.step, number, has_checkpoint=False) from error
+        except Exception as error:
+            command = f"lifelong-rl resume {shlex.quote(str(self.folder.path))}"
+            error.add_note(f"What was written is kept. Once the cause is mended, go on with: {command}")
+            raise
         finally:
             torch.set_num_threads(n_threads)
             self._close()
@@ -287,7 +291,7 @@ class Trainer:
             self.recorder.figure("teacher/task_distribution", figure, self.step)
         if at == "end":
             log = self.folder.evaluation_log()
-            for metric in score(log, tuple(FAMILIES)):
+            for metric in score(log, tuple(FAMILIES), cached_references(self.folder)):
                 if metric.value is not None:
                     tag = f"transfer/{metric.family}/{metric.name}"
                     self.recorder.scalars({tag: metric.value}, self.step)
@@ -378,12 +382,13 @@ def ensure_trained(config: RunConfig, path: str | Path, *, show_progress: bool =
     ValueError where the folder holds a run of another configuration.
     """
     folder = RunFolder(path)
-    if not (folder.path / "config.json").is_file():
-        return train(config, path, show_progress=show_progress)
-    if RunConfig.from_json(folder.config).key != config.key:
-        raise ValueError(
-            f"{folder.path} holds a run of another configuration; remove it, or give this run another name."
-        )
-    if folder.is_finished:
-        return folder
-    return resume(path, show_progress=show_progress)
+    with folder.waited_for():  # another process may be training just this, as runs that share a reference do
+        if not (folder.path / "config.json").is_file():
+            return train(config, path, show_progress=show_progress)
+        if RunConfig.from_json(folder.config).key != config.key:
+            raise ValueError(
+                f"{folder.path} holds a run of another configuration; remove it, or give this run another name."
+            )
+        if folder.is_finished:
+            return folder
+        return resume(path, show_progress=show_progress)

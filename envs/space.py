@@ -344,8 +344,8 @@ class TaskSpace:
 
 def _check_name(name: str) -> None:
     # Names become folders and TensorBoard tags.
-    if name and not re.fullmatch(r"[\w.=,+()-]+", name):
-        raise ValueError(f"a task's name may hold letters, digits and any of _.=,+()- only, found {name!r}.")
+    if name and not re.fullmatch(r"[\w.=,+() -]+", name):
+        raise ValueError(f"a task's name may hold letters, digits, spaces and any of _.=,+()- only, found {name!r}.")
 
 
 def _narrowed(feature: Feature, bound: tuple[Any, ...]) -> Feature:

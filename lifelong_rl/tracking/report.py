@@ -117,7 +117,13 @@ def group_runs(folders: Sequence[RunFolder]) -> dict[str, list[RunFolder]]:
         config = {k: v for k, v in folder.config.items() if k not in ("seed", "provenance")}
         key = json.dumps(config, sort_keys=True)
         if key not in labels:
-            label = group_label(config)
+            try:
+                label = group_label(config)
+            except (TypeError, KeyError, AttributeError, ValueError) as error:
+                raise ValueError(
+                    f"{folder.path / 'config.json'} is damaged or no run's ({type(error).__name__}: {error}); "
+                    "bring it back from a copy, or leave the folder out."
+                ) from error
             n_alike = sum(other == label or other.startswith(f"{label} #") for other in labels.values())
             labels[key] = f"{label} #{n_alike + 1}" if n_alike else label
         groups.setdefault(labels[key], []).append(folder)

@@ -117,7 +117,7 @@ class RunConfig:
             return
         low = 0 if name.endswith("seed") else 1
         if not isinstance(number, int) or isinstance(number, bool) or not low <= number < 2**32:
-            raise ValueError(f"{name} must be a whole number of at least {low} and below 2**32, found {number!r}.")
+            raise ValueError(f"{name} must be at least {low}, a whole number below 2**32, found {number!r}.")
 
     def _check_requirements(self) -> None:
         visibilities = {block.visibility for block in self.scenario.blocks}

@@ -184,7 +184,9 @@ def test_a_number_that_is_not_finite_is_refused_by_its_field(folder):
 
 def test_runs_are_found_below_a_folder_but_references_only_by_name(tmp_path):
     for name in ("b", "a", ".references/east"):
-        RunFolder.create(tmp_path / name, {})
+        RunFolder.create(tmp_path / name, {"scenario": {}, "agent": {}})
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "config.json").write_text('{"learning_rate": 3}')
     assert [run.path.name for run in find_runs([tmp_path])] == ["a", "b"]
     assert [run.path.name for run in find_runs([tmp_path / ".references" / "east", tmp_path / "b"])] == ["east", "b"]
     with pytest.raises(ValueError, match="does not exist"):

@@ -23,9 +23,9 @@ AGENTS = {
     "ppo": NET | {"n_steps": 64, "batch_size": 32, "n_epochs": 2},
 }
 SCENARIOS = {
-    "point-goal": condensed("point-goal", n_tasks=2, steps=1600),
-    "cartpole-physics": condensed("cartpole-physics", n_tasks=2, steps=1600),
-    "cartpole-physics-alp-gmm": curriculum("cartpole-physics", steps=1600, n_test_tasks=2),
+    "point-goal": condensed("point-goal", n_tasks=2, steps=800),
+    "cartpole-physics": condensed("cartpole-physics", n_tasks=2, steps=800),
+    "cartpole-physics-alp-gmm": curriculum("cartpole-physics", steps=800, n_test_tasks=2),
 }
 COMPONENTS = {"bare": (), "distillation": (("distillation", {"n_states": 20}),)}
 
@@ -54,7 +54,7 @@ QUICK = {
 def configuration(agent: str, family: str, components: str, n_envs: int = 1) -> RunConfig:
     config = AgentConfig(agent, options=AGENTS[agent], components=COMPONENTS[components])
     return RunConfig(
-        SCENARIOS[family], config, n_envs=n_envs, eval_every=250, eval_episodes=2, checkpoint_every=130, log_every=100
+        SCENARIOS[family], config, n_envs=n_envs, eval_every=125, eval_episodes=2, checkpoint_every=70, log_every=100
     )
 
 

@@ -23,10 +23,10 @@ def logs(tmp_path_factory) -> dict[str, EvaluationLog]:
     found = {}
     for component in ("", "distillation", "reservoir-replay"):
         config = RunConfig(
-            condensed("point-goal", n_tasks=4, steps=12_000),
+            condensed("point-goal", n_tasks=4, steps=8_000),
             AgentConfig("dqn", options=OPTIONS, components=((component, {}),) if component else ()),
             seed=1,
-            eval_every=3_000,
+            eval_every=2_000,
         )
         folder = train(config, tmp_path_factory.mktemp("runs") / "run", show_progress=False)
         found[component] = folder.evaluation_log()

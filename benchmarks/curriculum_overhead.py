@@ -2,8 +2,9 @@
 
 Compared with the wrapper and a random teacher are the same vector environment
 - "inside": whose environments draw a random task each by themselves at every reset (domain randomisation);
-- "fixed": whose environments play their default task.
-Segments of the three alternate, so that a busy machine slows all of them; time is this process's CPU time.
+- "fixed": whose environments play their default task;
+and, as "plain", SB3's own DummyVecEnv of environments that play their default task: what there is without us.
+Segments of all alternate, so that a busy machine slows all of them; time is this process's CPU time.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def stagger(venv: VecEnv) -> None:
 
 def measure(n_repetitions: int, n_vector_steps: int, *, vector: str = "task", is_staggered: bool = False) -> dict:
     """Give the throughput of the wrapped environments over that of the others: median and interval of pairs."""
-    venvs = {make.__name__: make(VECTORS[vector]) for make in (inside, fixed, wrapped)}
+    venvs = {make.__name__: make(VECTORS[vector]) for make in (inside, fixed, wrapped)} | {
+        "plain": fixed(DummyVecEnv)
+    }
     actions = np.random.default_rng(0).integers(9, size=(n_vector_steps, N_ENVS))
     for venv in venvs.values():
         venv.reset()
@@ -84,13 +87,13 @@ def measure(n_repetitions: int, n_vector_steps: int, *, vector: str = "task", is
     times: dict[str, list[float]] = {name: [] for name in venvs}
     for i in range(n_repetitions):
         names = list(venvs)
-        for name in names[i % 3 :] + names[: i % 3]:
+        for name in names[i % len(names) :] + names[: i % len(names)]:
             times[name].append(seconds(venvs[name], actions))
     n_steps, n_episodes = n_vector_steps * N_ENVS, n_vector_steps * N_ENVS / EPISODE_STEPS
     result: dict = {"python": platform.python_version(), "repetitions": n_repetitions, "steps": n_steps}
     for name, spent in times.items():
         result[f"{name}_steps_per_s"] = round(n_steps / float(np.median(spent)))
-    for name in ("inside", "fixed"):
+    for name in ("inside", "fixed", "plain"):
         pairs = list(zip(times[name], times["wrapped"], strict=True))
         low, high = _interval([before / after for before, after in pairs])
         result[f"throughput_over_{name}"] = {
@@ -124,9 +127,9 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(result, indent=2))
         return
-    for name in ("inside", "fixed", "wrapped"):
+    for name in ("inside", "fixed", "plain", "wrapped"):
         print(f"{name:8} {result[f'{name}_steps_per_s']:9,} env steps/s of CPU time")
-    for name in ("inside", "fixed"):
+    for name in ("inside", "fixed", "plain"):
         ratio = result[f"throughput_over_{name}"]
         print(
             f"wrapped / {name:6} {ratio['median']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}], "

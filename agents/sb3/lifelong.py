@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +71,11 @@ class LifelongMixin(BaseAlgorithm):
 
     # What a learner writes
 
+    @abstractmethod
     def roles(self) -> dict[str, Role]:
         """Give the roles by name: which parameters each optimiser owns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def outputs(
         self, role: str, observations: torch.Tensor, actions: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
@@ -82,12 +84,11 @@ class LifelongMixin(BaseAlgorithm):
         The names say how outputs compare: "logits" (of a categorical), "mean" and "log_std" (of a Gaussian, before
         any squashing), and plain numbers: "action", "value", "q", "q0", "q1", ... A critic needs ``actions``.
         """
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def stride(self) -> int:
         """Environment steps after which training may pause without changing what follows."""
-        raise NotImplementedError
 
     @property
     def routes_by_task(self) -> bool:
@@ -154,9 +155,9 @@ class LifelongMixin(BaseAlgorithm):
         if self.bus.listens("end_task"):
             self.bus.end_task(self.task_data())
 
+    @abstractmethod
     def task_data(self) -> TaskData:
         """Give what is still held of the current task."""
-        raise NotImplementedError
 
     # Training in exact numbers of steps
 
@@ -180,8 +181,9 @@ class LifelongMixin(BaseAlgorithm):
     def _learn_on(self, n_steps: int, callback: Any) -> None:
         self.learn(n_steps, callback, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
 
+    @abstractmethod
     def _learn_short_rollout(self, n_vector_steps: int, callback: Any) -> None:
-        raise NotImplementedError
+        """Train on one rollout of ``n_vector_steps``, shorter than the usual one."""
 
     def continue_from(self, observations: Any, *, is_episode_start: bool) -> None:
         """Go on from these observations of the training environments, shape (n_envs, ...).

@@ -177,6 +177,7 @@ class TaskSpace:
         self.names = (*names, *self.fixed)
         self._fixed_values = tuple(self.fixed.values())
         self._is_linear = all(feature.kind == "real" and not feature.log for feature in features)
+        self._is_real = all(feature.kind == "real" for feature in features)
         self._bounds = [(feature.low, feature.high) for feature in features]
         self._lows = np.array([feature.low for feature in features])
         self._highs = np.array([feature.high for feature in features])
@@ -243,7 +244,7 @@ class TaskSpace:
             raise ValueError(
                 f"points of the task space of {self.family!r} have shape (n, {self.dimension}), found {points.shape}."
             )
-        if not _is_in_unit_cube(points):
+        if not is_in_unit_cube(points):
             worst = points[~((points >= 0) & (points <= 1))][0]
             raise ValueError(f"points of a task space must lie in [0, 1], found {worst}.")
         return points
@@ -310,6 +311,37 @@ class TaskSpace:
                 return False
         return True
 
+    def snap(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give n points, shape (n, d), with integers and categories at the centres of their shares.
+
+        Points that decode to the same features become the same point; a real axis stays as it is.
+        """
+        if self._is_real:
+            return units
+        snapped = units.copy()
+        for axis, feature in enumerate(self.features):
+            if (n := feature.n_values) is not None:
+                snapped[:, axis] = (np.minimum((units[:, axis] * n).astype(np.int64), n - 1) + 0.5) / n
+        return snapped
+
+    def embed(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give n points, shape (n, d), as rows whose Euclidean distances say how unlike two tasks are; shape (n, m).
+
+        Real axes stay, integers stand at the centres of their shares, and a category of c choices takes c columns,
+        so that two tasks of different choices are 1 apart. In a space of real features m = d.
+        """
+        if self._is_real:
+            return units
+        columns = []
+        for (axis, feature), values in zip(enumerate(self.features), self.snap(units).T, strict=True):
+            if feature.kind == "category":
+                choice = (units[:, axis] * len(feature.choices)).astype(np.int64)
+                choice = np.minimum(choice, len(feature.choices) - 1)
+                columns.append(np.eye(len(feature.choices))[choice] / math.sqrt(2.0))
+            else:
+                columns.append(values[:, None])
+        return np.hstack(columns)
+
     def grid(self, per_axis: int) -> NDArray[np.float64]:
         """Give a full grid, shape (m, d): ``per_axis`` cell centres on each real axis, each value of the others."""
         axes = []
@@ -363,8 +395,8 @@ def _narrowed(feature: Feature, bound: tuple[Any, ...]) -> Feature:
     return replace(feature, low=low, high=high, default=default)
 
 
-def _is_in_unit_cube(points: NDArray[np.float64]) -> bool:
-    """Say whether all coordinates lie in [0, 1]; a NaN does not."""
+def is_in_unit_cube(points: NDArray[np.float64]) -> bool:
+    """Say whether all coordinates of points of any shape lie in [0, 1]; a NaN does not."""
     if points.size > 200:
         return bool(points.min() >= 0.0 and points.max() <= 1.0)
     for coordinate in points.ravel().tolist():  # noqa: SIM110  # quicker than all(), and for few points than min()

@@ -50,6 +50,8 @@ class ALPGMM(Teacher):
     are uniform. Mixtures are scikit-learn's, each fit seeded from this teacher's generator, on one thread.
     """
 
+    kinds = frozenset({"real", "integer"})
+
     def __init__(
         self,
         fit_every: int = 250,
@@ -78,10 +80,8 @@ class ALPGMM(Teacher):
     def reset(self, space: TaskSpace, rng: np.random.Generator) -> None:
         """Bind to a task space and start afresh; ValueError names a hyper-parameter out of its range."""
         self._check_hyperparameters()
-        if not space.dimension:
-            raise ValueError(f"ALPGMM needs a task space with a free feature, found {space!r}.")
         super().reset(space, rng)
-        self._history = ProgressHistory(space.dimension, keep=self.max_history)
+        self._history = ProgressHistory(space, keep=self.max_history)
         self._n_episodes = 0
         self._n_random = 0  # tasks drawn uniformly, and from a Gaussian
         self._n_gaussian = 0
@@ -152,7 +152,7 @@ class ALPGMM(Teacher):
 
     def _fit(self) -> None:
         recent = slice(-self._window, None)
-        points = np.column_stack([self._history.tasks[recent], self._history.progress[recent]])
+        points = np.column_stack([self._history.tasks[recent], np.abs(self._history.recent_progress(self._window))])
         n_distinct = len(np.unique(points, axis=0))  # more Gaussians than that would leave some empty
         highest = min(self.max_gaussians, n_distinct)
         numbers = range(min(self.min_gaussians, highest), highest + 1)
@@ -205,7 +205,7 @@ class ALPGMM(Teacher):
             "coverage": covered_share(self._history.tasks),
         }
         if len(self._history):
-            numbers["mean_alp"] = float(self._history.progress[-self._window :].mean())
+            numbers["mean_alp"] = float(np.abs(self._history.recent_progress(self._window)).mean())
         if n_drawn := self._n_random + self._n_gaussian:
             numbers["random_share"] = self._n_random / n_drawn
             numbers["gmm_share"] = self._n_gaussian / n_drawn

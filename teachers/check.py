@@ -12,7 +12,7 @@ import numpy as np
 
 from lifelong_rl.envs.space import Feature, TaskSpace
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, hyperparameters
+from lifelong_rl.teachers.base import EXTRAS, Floats, Outcomes, Teacher, hyperparameters
 
 Factory: TypeAlias = Callable[[], Teacher]
 
@@ -29,7 +29,7 @@ def check_teacher(factory: Factory, *, seed: int = 0) -> None:
 
     factory: a teacher class, or a function of no arguments that gives a new, unbound teacher:
     ``check_teacher(MyTeacher)``, ``check_teacher(lambda: MyTeacher(temperature=0.3))``. seed: of everything drawn.
-    The rules are the functions in ``RULES``, each described by its docstring. A teacher plays some 8,000 simulated
+    The rules are the functions in ``RULES``, each described by its docstring. A teacher plays some 9,000 simulated
     episodes in 1, 2 and 20 dimensions, 600 of them without a reset.
     """
     if not isinstance(factory(), Teacher):
@@ -191,14 +191,14 @@ def survives_dull_outcomes(factory: Factory, seed: int) -> None:
         (corners, coin),
     ]:
         teacher = _bind(factory(), seed)
-        teacher.update(tasks.copy(), Outcomes.from_scores(scores))
+        teacher.update(tasks.copy(), _outcomes(scores))
         _draw(teacher, 200)
 
 
 def an_empty_batch_changes_nothing(factory: Factory, seed: int) -> None:
     """``update`` with no episodes is welcome and changes nothing."""
     teacher, other = _bind(factory(), seed), _bind(factory(), seed)
-    teacher.update(np.empty((0, 2)), Outcomes.from_scores([]))
+    teacher.update(np.empty((0, 2)), _outcomes([]))
     streams = [_run(each, _Learner(), n_episodes=60) for each in (teacher, other)]
     _require(_same(*streams), teacher, "changes at an empty batch")
 
@@ -217,9 +217,41 @@ def refuses_bad_batches(factory: Factory, seed: int) -> None:
         ("three outcomes of two tasks", good, [0.5, 0.5, 0.5]),
     ]:
         with _refusal(teacher, what):
-            teacher.update(tasks, Outcomes.from_scores(scores))
+            teacher.update(tasks, _outcomes(scores))
     streams = [_run(each, _Learner(), n_episodes=60) for each in (teacher, other)]
     _require(_same(*streams), teacher, "changes at a batch that it refuses")
+
+
+def says_which_features_it_honours(factory: Factory, seed: int) -> None:
+    """Integers, categories and log scales work; ``kinds`` says which do not, and ``reset`` refuses those."""
+    for feature in (
+        Feature.integer("n", 1, 5, 2),
+        Feature.category("floor", ["ice", "sand", "mud"], "ice"),
+        Feature.real("mass", 0.1, 10.0, 1.0, log=True),
+    ):
+        space = TaskSpace("mixed", [feature, Feature.real("x", 0.0, 1.0, 0.5)])
+        teacher = factory()
+        if feature.kind not in teacher.kinds:
+            with _refusal(
+                teacher,
+                f"a {feature.kind} feature, as its kinds do not name it,",
+                "begin reset with super().reset(space, rng)",
+            ):
+                teacher.reset(space, np.random.default_rng(seed))
+            continue
+        teacher.reset(space, np.random.default_rng(seed))
+        _run(teacher, _Learner())
+        teacher.density(space.grid(12))
+
+
+def says_what_it_needs(factory: Factory, seed: int) -> None:
+    """What ``needs`` names is known to ``EXTRAS``, and outcomes without it are refused."""
+    teacher = _bind(factory(), seed)
+    unknown = sorted(teacher.needs - EXTRAS.keys())
+    _require(not unknown, teacher, f"needs {unknown}; an agent can give {sorted(EXTRAS)}")
+    if teacher.needs:
+        with _refusal(teacher, f"outcomes without {sorted(teacher.needs)}"):
+            teacher.update(np.full((2, 2), 0.5), Outcomes.from_scores([0.5, 0.5]))
 
 
 def reports_without_changing(factory: Factory, seed: int) -> None:
@@ -257,6 +289,8 @@ RULES: tuple[Callable[[Factory, int], None], ...] = (
     refuses_bad_batches,
     keeps_copies,
     a_batch_teaches_as_its_episodes,
+    says_which_features_it_honours,
+    says_what_it_needs,
     reports_without_changing,
     a_state_continues_bit_for_bit,
     refuses_foreign_states,
@@ -281,7 +315,15 @@ class _Learner:
             self._visits[skill] += 1.0
             scores[i] = min(1.0, self._visits[skill] / (20.0 + 20.0 * skill))
         n = len(tasks)
-        return Outcomes(500.0 * scores - 150.0, scores, scores >= 1.0, np.full(n, 50), {"value": scores.copy()})
+        extra = {name: scores * (1.0 - scores) for name in EXTRAS}
+        return Outcomes(500.0 * scores - 150.0, scores, scores >= 1.0, np.full(n, 50), extra)
+
+
+def _outcomes(scores: Any) -> Outcomes:
+    """Give outcomes of these scores with everything that a learner may add."""
+    plain = Outcomes.from_scores(scores)
+    extra = {name: plain.scores * (1.0 - plain.scores) for name in EXTRAS}
+    return Outcomes(plain.returns, plain.scores, plain.successes, plain.lengths, extra)
 
 
 def _space(dimension: int) -> TaskSpace:
@@ -336,7 +378,9 @@ def _global_states() -> list[Any]:
 
 
 @contextmanager
-def _refusal(teacher: Teacher, what: str) -> Iterator[None]:
+def _refusal(
+    teacher: Teacher, what: str, remedy: str = "begin update with tasks = self.checked(tasks, outcomes)"
+) -> Iterator[None]:
     try:
         yield
     except ValueError:
@@ -344,7 +388,7 @@ def _refusal(teacher: Teacher, what: str) -> Iterator[None]:
     except Exception as error:
         name = type(teacher).__name__
         raise TeacherError(f"{name} must refuse {what} with ValueError, found {type(error).__name__}.") from error
-    _require(False, teacher, f"accepts {what}; begin update with tasks = self.checked(tasks, outcomes)")
+    _require(False, teacher, f"accepts {what}; {remedy}")
 
 
 def _require(holds: bool, teacher: Teacher, complaint: str) -> None:

@@ -1,4 +1,4 @@
-"""Absolute learning progress: every task played, its score, and how far that is from its nearest earlier task's."""
+"""Learning progress: every task played, its score, and how far that is from its nearest earlier task's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats
 
 N_WITHOUT_PROGRESS = 6
@@ -19,20 +20,22 @@ _ROWS = 256  # queries compared at once: bounds the memory for distances
 
 
 class ProgressHistory:
-    """All episodes in the order they ended, with the absolute learning progress (ALP) of each.
+    """All episodes in the order they ended, with the learning progress of each: signed, and absolute (ALP).
 
-    ALP of an episode = |its score - the score of the nearest earlier task|, Euclidean in the unit cube, over the
-    whole history; 0 for the first six (Portelas et al. 2019, section 3.2). Of identical tasks the latest counts.
+    The progress of an episode = its score - the score of the nearest earlier task, over the whole history; 0 for the
+    first six. Its size is the ALP of Portelas et al. 2019, section 3.2; above 0 the agent learns, below 0 it forgets.
+    Distances are those of :meth:`TaskSpace.embed`. Of identical tasks the latest counts.
 
-    ALP is measured when it is asked for, all new episodes at once: a kd-tree of the distinct old tasks, built at
+    Progress is measured when it is asked for, all new episodes at once: a kd-tree of the distinct old tasks, built at
     episode counts that depend on nothing but the count, and plain distances to the episodes since. So the result
     does not depend on when or how often it is asked for, nor on how episodes were batched.
     """
 
-    def __init__(self, dimension: int, keep: int | None = None) -> None:
+    def __init__(self, space: TaskSpace, keep: int | None = None) -> None:
         """Start empty. keep: at 2 * keep episodes the older half is forgotten; None never forgets."""
+        self._space = space
         self._keep = keep
-        self._rows = np.empty((_ROWS, dimension))
+        self._rows = np.empty((_ROWS, space.dimension))
         self._scores = np.empty(_ROWS)
         self._progress = np.empty(_ROWS)
         self._count = 0
@@ -55,10 +58,20 @@ class ProgressHistory:
         return self._scores[: self._count]
 
     @property
-    def progress(self) -> Floats:
-        """The ALP of each episode, shape (n,) in [0, 1]; a view as :attr:`tasks`."""
+    def signed_progress(self) -> Floats:
+        """The progress of each episode, shape (n,) in [-1, 1]; a view as :attr:`tasks`."""
         self._measure()
         return self._progress[: self._count]
+
+    @property
+    def progress(self) -> Floats:
+        """The absolute learning progress of each episode, shape (n,) in [0, 1]."""
+        return np.abs(self.signed_progress)
+
+    def recent_progress(self, n: int) -> Floats:
+        """Give the signed progress of the last ``n`` episodes (fewer where there are fewer); a view."""
+        self._measure()
+        return self._progress[max(0, self._count - n) : self._count]
 
     def append(self, tasks: Floats, scores: Floats) -> None:
         """Add n episodes: copies of tasks, shape (n, d), and of scores, shape (n,)."""
@@ -98,26 +111,26 @@ class ProgressHistory:
                 self._plant(stop)
 
     def _measure_rows(self, start: int, stop: int) -> None:
-        queries = self._rows[start:stop]
+        queries = self._space.embed(self._rows[start:stop])
         nearest, distance = self._nearest_since_tree(queries, start, stop)
         if self._tree is not None:
             tree_distance, entry = self._tree.query(queries)
             nearest = np.where(distance <= tree_distance, nearest, self._latest[entry])
-        self._progress[start:stop] = np.abs(self._scores[start:stop] - self._scores[nearest])
+        self._progress[start:stop] = self._scores[start:stop] - self._scores[nearest]
         self._progress[start : min(stop, N_WITHOUT_PROGRESS)] = 0.0
 
     def _nearest_since_tree(
         self, queries: Floats, start: int, stop: int
     ) -> tuple[np.ndarray[Any, np.dtype[np.intp]], Floats]:
         recent = np.arange(stop - 1, self._n_in_tree - 1, -1)  # latest first: argmin takes the first of equals
-        distances = cdist(queries, self._rows[recent])
+        distances = cdist(queries, self._space.embed(self._rows[recent]))
         distances[recent >= np.arange(start, stop)[:, None]] = np.inf  # not earlier
         entry = distances.argmin(axis=1)
         return recent[entry], distances[np.arange(len(queries)), entry]
 
     def _plant(self, n: int) -> None:
         """Build the tree of the first ``n`` episodes; of identical tasks only the latest is in it."""
-        rows = self._rows[:n]
+        rows = self._space.embed(self._rows[:n])
         order = np.lexsort(rows.T)  # stable: identical tasks stay in the order of their episodes
         is_last = np.append((rows[order[1:]] != rows[order[:-1]]).any(axis=1), True)
         self._latest = np.sort(order[is_last])
@@ -125,8 +138,8 @@ class ProgressHistory:
         self._n_in_tree = n
 
     def state_dict(self) -> dict[str, Any]:
-        """Give copies of tasks, scores and progress, and the count up to which the tree was built."""
-        progress = self.progress.copy()
+        """Give copies of tasks, scores and signed progress, and the count up to which the tree was built."""
+        progress = self.signed_progress.copy()
         return {
             "tasks": self.tasks.copy(),
             "scores": self.scores.copy(),

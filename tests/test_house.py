@@ -19,6 +19,7 @@ FLOORS = {
     "lifelong_rl/evaluation": 2,
     "lifelong_rl/tracking": 3,
     "lifelong_rl/training": 3,
+    "lifelong_rl/bench": 3,
     "lifelong_rl/cli.py": 4,
 }
 SIDE_BY_SIDE = {("teachers", "agents"), ("agents", "teachers")}  # one floor, and they do not know each other

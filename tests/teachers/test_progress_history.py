@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
+from lifelong_rl.envs.space import Feature, TaskSpace
 from lifelong_rl.teachers.progress import ProgressHistory
+
+
+def real_space(dimension):
+    return TaskSpace("toy", [Feature.real(f"x{i}", 0.0, 1.0, 0.5) for i in range(dimension)])
 
 
 def by_definition(tasks, scores):
@@ -16,7 +21,7 @@ def by_definition(tasks, scores):
 
 
 def filled(tasks, scores, sizes=(None,), keep=None, ask=False):
-    history = ProgressHistory(tasks.shape[1], keep)
+    history = ProgressHistory(real_space(tasks.shape[1]), keep)
     start, i = 0, 0
     while start < len(tasks):
         stop = len(tasks) if sizes[i % len(sizes)] is None else start + sizes[i % len(sizes)]
@@ -75,7 +80,7 @@ def test_a_loaded_history_continues_bit_for_bit():
     tasks, scores = episodes(1300, 2)
     tasks = np.round(tasks, 1)
     whole = filled(tasks, scores)
-    loaded = ProgressHistory(2)
+    loaded = ProgressHistory(real_space(2))
 
     loaded.load_state_dict(filled(tasks[:600], scores[:600]).state_dict())
     loaded.append(tasks[600:], scores[600:])

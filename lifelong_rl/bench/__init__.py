@@ -1,0 +1,1 @@
+"""Benchmarks of the parts: how much of a simulated learner's skills each teacher makes it master."""

@@ -180,6 +180,49 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Bench:
+    """Measure parts on a simulated learner: how much of it each teacher makes it master, and what teachers cost.
+
+    The table gives the mean over seeds [95 % bootstrap interval] of the percent of the learner's cells that are
+    mastered at the end, and the teacher's own CPU time (its slowest call is the slowest over all seeds).
+    """
+
+    what: Annotated[Literal["teachers"], tyro.conf.Positional] = "teachers"
+    """What to measure."""
+    teacher: tuple[str, ...] = ("random", "alp-gmm")
+    """Teachers: names (see `lifelong-rl list teachers`) or module:Class."""
+    setting: tuple[str, ...] = ("2d10",)
+    """Settings: DIMSdCELLS[+IRRELEVANT][-VARIANT], such as 2d10, 4d4, 2d10+10 (irrelevant axes) or 2d10-noise."""
+    seeds: str = "0..9"
+    """Seeds: 1..10, 3, or 0,2,5."""
+    episodes: int | None = None
+    """Episodes of each run; by default the usual number of the setting (20,000 for 2d10)."""
+    teacher_options: Options = ()
+    """Hyper-parameters of the teachers: fit_every=100 for all of them, alp-gmm.fit_every=100 for one."""
+    processes: int = os.cpu_count() or 1
+    """Runs that go on at once."""
+    json: bool = False
+    """Print one JSON document, with every seed, instead of the table."""
+    output: Path | None = None
+    """Folder for results.json, table.md and the figures."""
+    quiet: bool = False
+    """Show no progress bar."""
+
+    def run(self) -> None:
+        """Measure."""
+        from lifelong_rl.bench.jobs import jobs_of, run_jobs
+        from lifelong_rl.bench.settings import seeds_of, setting_of
+        from lifelong_rl.bench.summary import document, summaries, table
+
+        settings = [setting_of(text, self.episodes) for text in self.setting]
+        options = parse_options(self.teacher_options)
+        jobs = jobs_of(self.teacher, settings, seeds_of(self.seeds), options, is_traced=self.output is not None)
+        results = run_jobs(jobs, self.processes, show_progress=not self.quiet)
+        found = summaries(results)
+        print(json.dumps(document(found, options), allow_nan=False) if self.json else table(found))
+
+
+@dataclass(frozen=True)
 class List:
     """List what is built in."""
 
@@ -229,10 +272,16 @@ def _parse_value(text: str) -> Any:
     return text
 
 
-def parse(arguments: Sequence[str] | None = None) -> Train | Resume | Report | List:
+def parse(arguments: Sequence[str] | None = None) -> Train | Resume | Report | Bench | List:
     """Give the command that the arguments ask for; exits with the usage where they ask for none."""
-    commands: dict[str, Callable[..., Any]] = {"train": Train, "resume": Resume, "report": Report, "list": List}
-    command: Train | Resume | Report | List = tyro.extras.subcommand_cli_from_dict(
+    commands: dict[str, Callable[..., Any]] = {
+        "train": Train,
+        "resume": Resume,
+        "report": Report,
+        "bench": Bench,
+        "list": List,
+    }
+    command: Train | Resume | Report | Bench | List = tyro.extras.subcommand_cli_from_dict(
         commands, args=arguments, prog="lifelong-rl", description="Train lifelong agents, and score their transfer."
     )
     return command

@@ -104,3 +104,16 @@ def setting_of(text: str, n_episodes: int | None = None) -> Setting:
     if n_episodes < 1:
         raise ValueError(f"the number of episodes must be at least 1, found {n_episodes}.")
     return Setting(n_dims, n_cells, n_irrelevant, variant, n_episodes)
+
+
+def seeds_of(text: str) -> list[int]:
+    """Give the seeds that "1..10" (both ends included), "3" or "0,2,5" stand for; ValueError for other text."""
+    match = re.fullmatch(r"(\d+)\.\.(\d+)", text)
+    if match and int(match[1]) <= int(match[2]):
+        return list(range(int(match[1]), int(match[2]) + 1))
+    if not re.fullmatch(r"\d+(,\d+)*", text):
+        raise ValueError(f"seeds are given as 1..10, 3 or 0,2,5 (whole numbers from 0, none twice), found {text!r}.")
+    seeds = [int(part) for part in text.split(",")]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"each seed may be given once, found {text!r}.")
+    return seeds

@@ -1,18 +1,26 @@
-"""The teacher benchmark: teachers x settings x seeds, on a simulated learner."""
+"""The teacher benchmark's single run: a teacher, a setting and a seed, on a simulated learner."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from lifelong_rl.agents.simulated import MOST, UNLOCKED, CompetenceGrid
 from lifelong_rl.bench.settings import Setting
-from lifelong_rl.teachers import Outcomes, make_teacher
+from lifelong_rl.bench.trace import Trace, TraceRecorder
+from lifelong_rl.envs.state import state_to_bytes
+from lifelong_rl.teachers import Outcomes, Teacher, make_teacher
 
 TEACHER, LEARNER = 0, 1  # children of the seed; a number here must never change its owner
+
+N_MOMENTS = 20
+"""Points of a mastery curve after its start."""
 
 
 @dataclass(frozen=True)
@@ -29,30 +37,86 @@ class TeacherResult:
     """CPU time of the teacher (sample and update) an episode, in microseconds."""
     slowest_call_ms: float
     """The slowest single sample or update, CPU time."""
+    state_bytes: int
+    """Size of the teacher's saved state at the end."""
     curve: tuple[tuple[int, float], ...]
     """(episodes, mastery) at 20 even moments."""
+    trace: Trace | None = None
+    """What was played, where it was asked for."""
 
 
-def run_teacher(name: str, setting: Setting, seed: int, options: Mapping[str, Any] | None = None) -> TeacherResult:
-    """Let a teacher (a name or ``module:Class``, with hyper-parameters) train a fresh learner, one task at a time."""
+def run_teacher(
+    name: str,
+    setting: Setting,
+    seed: int,
+    options: Mapping[str, Any] | None = None,
+    *,
+    is_traced: bool = False,
+    note: Callable[[int], None] = lambda n_episodes: None,
+) -> TeacherResult:
+    """Let a teacher (a name or ``module:Class``, with hyper-parameters) train a fresh learner, one task at a time.
+
+    is_traced: whether the result holds what was played. note: told of every stretch of episodes that is done.
+    """
+    teacher = bound_teacher(name, setting, seed, options)
+    learner = setting.learner(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(LEARNER,))))
+    recorder = TraceRecorder(setting, learner) if is_traced else None
+    n = setting.n_episodes
+    ends = [round(n * share / N_MOMENTS) for share in range(1, N_MOMENTS + 1)]
+    curve = [(0, learner.mastery)]
+    total = slowest = 0
+    with threadpool_limits(1):  # so that CPU time is that of one core, and seeds run beside one another
+        for start, end in zip([0, *ends], ends, strict=False):
+            spent, slowest_here = _play(teacher, learner, end - start, recorder)
+            total, slowest = total + spent, max(slowest, slowest_here)
+            curve.append((end, learner.mastery))
+            note(end - start)
+    return TeacherResult(
+        teacher=name,
+        setting=setting.name,
+        seed=seed,
+        n_episodes=n,
+        mastery=learner.mastery,
+        us_per_episode=total / n / 1e3,
+        slowest_call_ms=slowest / 1e6,
+        state_bytes=len(state_to_bytes(teacher.state_dict())),
+        curve=tuple(curve),
+        trace=None if recorder is None else recorder.trace(),
+    )
+
+
+def bound_teacher(name: str, setting: Setting, seed: int, options: Mapping[str, Any] | None = None) -> Teacher:
+    """Give a teacher that starts afresh on a setting's tasks; ValueError where it cannot be measured there."""
     teacher = make_teacher(name, **(options or {}))
     teacher.reset(setting.space(), np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(TEACHER,))))
-    learner = setting.learner(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(LEARNER,))))
+    return teacher
+
+
+def _play(
+    teacher: Teacher, learner: CompetenceGrid, n_episodes: int, recorder: TraceRecorder | None
+) -> tuple[int, int]:
+    """Play on; gives the teacher's CPU time and its slowest call, in nanoseconds."""
     clock = time.process_time_ns
-    n = setting.n_episodes
-    moments = {round(n * share / 20) for share in range(1, 21)}
     total = slowest = 0
-    curve = [(0, learner.mastery)]
-    for episode in range(1, n + 1):
+    for _ in range(n_episodes):
         start = clock()
         task = teacher.sample(1)
         sampled = clock()
-        score = learner.play(task[0])
-        played = clock()
-        teacher.update(task, Outcomes.from_scores([score]))
+        outcomes = played(learner, task)
+        if recorder is not None:
+            recorder.note(task[0], outcomes.scores[0])
+        ready = clock()
+        teacher.update(task, outcomes)
         updated = clock()
-        total += updated - played + sampled - start
-        slowest = max(slowest, sampled - start, updated - played)
-        if episode in moments:
-            curve.append((episode, learner.mastery))
-    return TeacherResult(name, setting.name, seed, n, learner.mastery, total / n / 1e3, slowest / 1e6, tuple(curve))
+        total += updated - ready + sampled - start
+        slowest = max(slowest, sampled - start, updated - ready)
+    return total, slowest
+
+
+def played(learner: CompetenceGrid, task: NDArray[np.float64]) -> Outcomes:
+    """Visit one task, shape (1, d), and give what a teacher hears: the score, and success if it is above 0.75."""
+    score = np.array([learner.play(task[0])])
+    return Outcomes.trusted(score, score, score > UNLOCKED / MOST, _ONE_STEP, {})
+
+
+_ONE_STEP = np.ones(1, dtype=np.int64)

@@ -1,0 +1,101 @@
+"""What the teacher benchmark says: results over seeds as JSON and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lifelong_rl.bench.teachers import TeacherResult
+from lifelong_rl.evaluation.statistics import bootstrap_interval
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All seeds of one teacher in one setting."""
+
+    teacher: str
+    setting: str
+    n_episodes: int
+    results: tuple[TeacherResult, ...]
+
+    @property
+    def mastery(self) -> list[float]:
+        """Final mastery of each seed, in percent."""
+        return [result.mastery for result in self.results]
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % bootstrap interval of the mean mastery; None for one seed."""
+        if len(self.results) < 2:
+            return None
+        found = bootstrap_interval(self.mastery)
+        return found.low, found.high
+
+    def to_json(self) -> dict[str, Any]:
+        """Give everything as plain values."""
+        seeds = self.results
+        return {
+            "teacher": self.teacher,
+            "setting": self.setting,
+            "episodes": self.n_episodes,
+            "seeds": [seed.seed for seed in seeds],
+            "mastery": self.mastery,
+            "mastery_mean": float(np.mean(self.mastery)),
+            "mastery_interval": self.interval,
+            "cpu_us_per_episode": [seed.us_per_episode for seed in seeds],
+            "cpu_us_per_episode_mean": float(np.mean([seed.us_per_episode for seed in seeds])),
+            "slowest_call_ms": [seed.slowest_call_ms for seed in seeds],
+            "state_bytes": [seed.state_bytes for seed in seeds],
+            "curve_episodes": [episodes for episodes, _ in seeds[0].curve],
+            "curve_mastery": [[mastery for _, mastery in seed.curve] for seed in seeds],
+        }
+
+
+def summaries(results: Iterable[TeacherResult]) -> list[Summary]:
+    """Give results together that differ only by their seed, in the order in which they first come."""
+    groups: dict[tuple[str, str, int], list[TeacherResult]] = {}
+    for result in results:
+        groups.setdefault((result.teacher, result.setting, result.n_episodes), []).append(result)
+    return [Summary(*key, tuple(members)) for key, members in groups.items()]
+
+
+def document(found: Sequence[Summary], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give all results as one JSON document, with the teachers' hyper-parameters that were given."""
+    return {"benchmark": "teachers", "teacher_options": dict(options), "results": [each.to_json() for each in found]}
+
+
+HEADER = ("teacher", "setting", "episodes", "seeds", "mastery %", "CPU us an episode", "slowest call ms", "state kB")
+
+
+def table(found: Sequence[Summary]) -> str:
+    """Give a Markdown table: a row a teacher and setting; mastery as mean [95 % bootstrap interval] over seeds."""
+    rows = [HEADER, *map(_row, found)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
+    lines = [
+        " | ".join(_aligned(cell, w, i) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in rows
+    ]
+    rule = "|".join("-" * (width + 1) + ("-" if i < 2 else ":") for i, width in enumerate(widths))
+    return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
+
+
+def _row(summary: Summary) -> tuple[str, ...]:
+    seeds = summary.results
+    interval = summary.interval
+    mastery = f"{np.mean(summary.mastery):.1f}"
+    return (
+        summary.teacher.rpartition(":")[2],
+        summary.setting,
+        f"{summary.n_episodes:,}",
+        str(len(seeds)),
+        mastery if interval is None else f"{mastery} [{interval[0]:.1f}, {interval[1]:.1f}]",
+        f"{np.mean([seed.us_per_episode for seed in seeds]):.0f}",
+        f"{max(seed.slowest_call_ms for seed in seeds):.1f}",
+        f"{max(seed.state_bytes for seed in seeds) / 1000:,.0f}",
+    )
+
+
+def _aligned(cell: str, width: int, column: int) -> str:
+    return cell.ljust(width) if column < 2 else cell.rjust(width)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAMILIES: dict[str, str] = {
     "cartpole-physics": "lifelong_rl.envs.classic_control:CartPolePhysics",
+    "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
 }

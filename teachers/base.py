@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lifelong_rl.envs.lookup import import_path
 from lifelong_rl.envs.space import Kind, TaskSpace, is_in_unit_cube
 from lifelong_rl.teachers.density import kernel_density
 
@@ -195,25 +196,24 @@ class Teacher(ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of a teacher of this class, after :meth:`reset` on the same space.
 
-        ValueError for a state of another class, with other hyper-parameters or of other features.
+        ValueError for a state of another class, with other hyper-parameters or of another task space, and for one
+        that lacks a part or has an array of another number of axes; nothing is loaded then.
         """
         name = type(self).__name__
         if state.get("teacher") != name:
             raise ValueError(f"a state of the teacher {name!r} is expected, found {state.get('teacher')!r}.")
-        if missing := sorted(self.state_dict().keys() - state.keys()):
-            raise ValueError(f"a state of the teacher {name!r} also has {missing}, found only {sorted(state)}.")
+        check_state(f"the teacher {name!r}", self.state_dict(), state)
         for key, expected in self._identity().items():
             if state[key] != expected:
                 raise ValueError(
-                    f"this state is not of this teacher: {key} {expected!r} is expected, found {state[key]!r}. "
+                    f"this state is not of this teacher: {_difference(key, expected, state[key])}. "
                     "Load it into a teacher of the same class, hyper-parameters and task space."
                 )
         self.rng.bit_generator.state = state["rng"]
 
     def _identity(self) -> dict[str, Any]:
-        features = [feature.name for feature in self.space.features]
         settings = {name: _plain(value) for name, value in hyperparameters(self).items()}
-        return {"teacher": type(self).__name__, "features": features, "hyperparameters": settings}
+        return {"teacher": type(self).__name__, "task_space": _plain_space(self.space), "hyperparameters": settings}
 
     def diagnostics(self) -> dict[str, float]:
         """Give numbers worth a curve, by name; a number that is not defined yet is left out."""
@@ -258,6 +258,28 @@ def hyperparameter_names(teacher_class: type[Teacher]) -> list[str]:
     return [parameter.name for parameter in parameters]
 
 
+def check_state(owner: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Check that a state has the parts of another one; ValueError names the first that is missing or of other shape.
+
+    owner: whose state it is, for the error. expected: a state of the same kind at any age: its keys must be there,
+    dictionaries inside it likewise, and its arrays must be arrays of numbers with as many axes.
+    """
+    if missing := sorted(expected.keys() - found.keys()):
+        raise ValueError(f"a state of {owner} also has {missing}, found only {sorted(found)}.")
+    for key, part in expected.items():
+        if isinstance(part, Mapping):
+            if not isinstance(found[key], Mapping):
+                raise ValueError(f"{key!r} in a state of {owner} is a dictionary, found {found[key]!r}.")
+            check_state(f"{owner} in {key!r}", part, found[key])
+        elif isinstance(part, np.ndarray):
+            array = np.asarray(found[key])
+            if array.ndim != part.ndim or (array.dtype.kind in "biuf") != (part.dtype.kind in "biuf"):
+                raise ValueError(
+                    f"{key!r} in a state of {owner} is an array of {part.dtype} with {part.ndim} axes, found "
+                    f"{array.dtype} of shape {array.shape}."
+                )
+
+
 def _plain(value: Any) -> Any:
     """Give a hyper-parameter as what it is after a trip through JSON, so that states can be compared."""
     if value is None or isinstance(value, bool | int | float | str):
@@ -270,7 +292,25 @@ def _plain(value: Any) -> Any:
         return [_plain(entry) for entry in value]
     if isinstance(value, Teacher):
         settings = {name: _plain(entry) for name, entry in hyperparameters(value).items()}
-        return {"teacher": type(value).__name__, "hyperparameters": settings}
+        return {"name": import_path(type(value)), **settings}
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}:{value.__qualname__}"  # a function or a class
     return repr(value)
+
+
+def _plain_space(space: TaskSpace) -> dict[str, Any]:
+    """Give what a space's points mean, as JSON values: other bounds make another task of the same point."""
+    meaning = ("kind", "low", "high", "log", "choices")
+    features = {f.name: {field: _plain(getattr(f, field)) for field in meaning} for f in space.features}
+    return {"family": space.family, "features": features, "order": [*features], "fixed": _plain(space.fixed)}
+
+
+def _difference(name: str, expected: Any, found: Any) -> str:
+    """Say where two plain trees differ first: "space.features.mass.high 2.0 is expected, found 3.0"."""
+    while isinstance(expected, Mapping) and isinstance(found, Mapping):
+        if expected.keys() != found.keys():
+            expected, found = sorted(expected), sorted(found)
+            break
+        key = next(key for key in expected if expected[key] != found[key])
+        name, expected, found = f"{name}.{key}", expected[key], found[key]
+    return f"{name} {expected!r} is expected, found {found!r}"

@@ -4,32 +4,50 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lifelong_rl.envs.lookup import resolve, unknown_name
+from lifelong_rl.envs.lookup import import_path, resolve, unknown_name
 from lifelong_rl.teachers.base import Outcomes, Teacher, hyperparameter_names, hyperparameters
 from lifelong_rl.teachers.check import TeacherError, check_teacher
 
 if TYPE_CHECKING:
     from lifelong_rl.teachers.alp_gmm import ALPGMM
+    from lifelong_rl.teachers.exp3 import EXP3
+    from lifelong_rl.teachers.mixture import Mixture
     from lifelong_rl.teachers.random import RandomTeacher
+    from lifelong_rl.teachers.restriction import Restriction
+    from lifelong_rl.teachers.riac import RIAC
+    from lifelong_rl.teachers.sequence import TeacherSequence
 
 TEACHERS: dict[str, str] = {
     "random": "lifelong_rl.teachers.random:RandomTeacher",
     "alp-gmm": "lifelong_rl.teachers.alp_gmm:ALPGMM",
+    "mixture": "lifelong_rl.teachers.mixture:Mixture",
+    "sequence": "lifelong_rl.teachers.sequence:TeacherSequence",
+    "restriction": "lifelong_rl.teachers.restriction:Restriction",
+    "exp3": "lifelong_rl.teachers.exp3:EXP3",
+    "riac": "lifelong_rl.teachers.riac:RIAC",
 }
 """The teachers by name; each is imported when it is first asked for."""
 
 __all__ = [
     "ALPGMM",
+    "EXP3",
+    "RIAC",
     "TEACHERS",
+    "Mixture",
     "Outcomes",
     "RandomTeacher",
+    "Restriction",
     "Teacher",
     "TeacherError",
+    "TeacherSequence",
     "check_teacher",
     "hyperparameters",
     "make_teacher",
+    "teacher_entry",
+    "teacher_from",
 ]
 
 
@@ -55,6 +73,46 @@ def make_teacher(name: str, /, **hyperparameters: Any) -> Teacher:
         raise ValueError(f"the teacher {name!r} cannot be made: {error}.") from error
     teacher: Teacher = teacher_class(**hyperparameters)
     return teacher
+
+
+def teacher_from(entry: str | Mapping[str, Any] | Teacher) -> Teacher:
+    """Give a new, unbound teacher from what stands for one among the hyper-parameters of another.
+
+    entry: a name, ``{"name": name, hyper-parameter: value, ...}``, or a teacher, of which the hyper-parameters count.
+    A name is one of ``TEACHERS`` or ``"package.module:Class"``. ValueError for anything else.
+    """
+    if isinstance(entry, Teacher):
+        return type(entry)(**hyperparameters(entry))
+    if isinstance(entry, str):
+        return make_teacher(entry)
+    if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
+        return make_teacher(entry["name"], **{str(key): value for key, value in entry.items() if key != "name"})
+    raise ValueError(
+        'a teacher is given as a name, as {"name": name, hyper-parameter: value}, or as a Teacher object, '
+        f"found {entry!r}."
+    )
+
+
+def teacher_entry(teacher: Teacher) -> dict[str, Any]:
+    """Give a teacher as plain values that :func:`teacher_from` understands, every hyper-parameter written out.
+
+    Teachers among its hyper-parameters are written out in the same way, at any depth.
+    """
+    path = import_path(type(teacher))
+    names = {built_in: name for name, built_in in TEACHERS.items()}
+    if "name" in hyperparameter_names(type(teacher)):
+        raise ValueError(f"{type(teacher).__name__} has a hyper-parameter 'name', which says the teacher; rename it.")
+    return {"name": names.get(path, path), **_without_objects(hyperparameters(teacher))}
+
+
+def _without_objects(value: Any) -> Any:
+    if isinstance(value, Teacher):
+        return teacher_entry(value)
+    if isinstance(value, Mapping):
+        return {key: _without_objects(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_objects(entry) for entry in value]
+    return value
 
 
 def __getattr__(name: str) -> Any:

@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from lifelong_rl.envs.factory import family as find_family
-from lifelong_rl.envs.lookup import hyperparameters, import_path, unknown_name
+from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.envs.space import Task, TaskSpace
 from lifelong_rl.envs.task_env import ObserveTask, TaskEnv
-from lifelong_rl.teachers import TEACHERS, make_teacher
+from lifelong_rl.teachers import make_teacher, teacher_entry
 from lifelong_rl.teachers.base import Teacher
 
 Visibility: TypeAlias = Literal["task_id", "boundary", "none"]
@@ -196,9 +196,8 @@ def teacher_arguments(teacher: str | Teacher) -> dict[str, Any]:
     """Give a teacher (a name, or an object whose hyper-parameters count) as the arguments of a :class:`Block`."""
     if isinstance(teacher, str):
         return {"teacher": teacher}
-    path = import_path(type(teacher))
-    names = {built_in: name for name, built_in in TEACHERS.items()}
-    return {"teacher": names.get(path, path), "teacher_options": hyperparameters(teacher)}
+    options = teacher_entry(teacher)
+    return {"teacher": options.pop("name"), "teacher_options": options}
 
 
 def _task_entry(task: Task) -> dict[str, Any]:

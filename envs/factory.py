@@ -22,6 +22,13 @@ FAMILIES: dict[str, str] = {
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
+    "toy-grid": "lifelong_rl.envs.toy_grid:ToyGrid",
+    "toy-grid-4d": "lifelong_rl.envs.toy_grid:ToyGrid4D",
+    "toy-grid-5d": "lifelong_rl.envs.toy_grid:ToyGrid5D",
+    "toy-grid-6d": "lifelong_rl.envs.toy_grid:ToyGrid6D",
+    "toy-grid-2d-10": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus10",
+    "toy-grid-2d-20": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus20",
+    "toy-grid-2d-50": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus50",
 }
 """The built-in environment families, by name. A plug-in is named ``"package.module:Class"`` instead."""
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lifelong_rl.agents.simulated import CompetenceGrid
+from lifelong_rl.agents.simulated import MOST_CELLS, CompetenceGrid
 from lifelong_rl.envs.lookup import unknown_name
-from lifelong_rl.envs.space import Feature, TaskSpace
+from lifelong_rl.envs.space import TaskSpace
+from lifelong_rl.envs.toy_grid import toy_space
 
 EPISODES: dict[str, int] = {
     "2d10": 20_000,
@@ -55,8 +56,7 @@ class Setting:
 
     def space(self) -> TaskSpace:
         """Give the task space: the unit cube, axis by axis."""
-        n = self.n_dims + self.n_irrelevant
-        return TaskSpace("toy-grid", [Feature.real(f"x{i}", 0.0, 1.0, 0.5) for i in range(n)])
+        return toy_space(self.n_dims, self.n_irrelevant)
 
     def learner(self, rng: np.random.Generator) -> CompetenceGrid:
         """Give a fresh learner; everything random about it comes from ``rng``."""
@@ -97,8 +97,8 @@ def setting_of(text: str, n_episodes: int | None = None) -> Setting:
     variant = match[4] or ""
     if variant and variant not in VARIANTS:
         raise unknown_name("variant of the toy grid", variant, VARIANTS)
-    if n_cells**n_dims > 10**7:
-        raise ValueError(f"the grid {text!r} has {n_cells}^{n_dims} cells; 10 million are the most.")
+    if n_cells**n_dims > MOST_CELLS:
+        raise ValueError(f"the grid {text!r} has {n_cells}^{n_dims} cells; {MOST_CELLS:,} are the most.")
     if n_episodes is None:
         n_episodes = EPISODES.get(f"{n_dims}d{n_cells}", 20_000)
     if n_episodes < 1:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from lifelong_rl.agents.simulated import MOST, UNLOCKED, CompetenceGrid
+from lifelong_rl.agents.simulated import MOST, UNLOCKED, CompetenceGrid, appraisal
 from lifelong_rl.bench.settings import Setting
 from lifelong_rl.bench.trace import Trace, TraceRecorder
 from lifelong_rl.envs.state import state_to_bytes
@@ -97,12 +97,14 @@ def _play(
 ) -> tuple[int, int]:
     """Play on; gives the teacher's CPU time and its slowest call, in nanoseconds."""
     clock = time.process_time_ns
+    needs, is_selective = teacher.needs, teacher.is_selective
     total = slowest = 0
     for _ in range(n_episodes):
         start = clock()
         task = teacher.sample(1)
         sampled = clock()
-        outcomes = played(learner, task)
+        untrained = teacher.untrained if is_selective else None
+        outcomes = _outcomes(learner, task[0], needs, is_trained=untrained is None or not untrained[0])
         if recorder is not None:
             recorder.note(task[0], outcomes.scores[0])
         ready = clock()
@@ -113,10 +115,20 @@ def _play(
     return total, slowest
 
 
-def played(learner: CompetenceGrid, task: NDArray[np.float64]) -> Outcomes:
-    """Visit one task, shape (1, d), and give what a teacher hears: the score, and success if it is above 0.75."""
-    score = np.array([learner.play(task[0])])
-    return Outcomes.trusted(score, score, score > UNLOCKED / MOST, _ONE_STEP, {})
+def _outcomes(
+    learner: CompetenceGrid, point: NDArray[np.float64], needs: frozenset[str], *, is_trained: bool
+) -> Outcomes:
+    """Play one task, shape (d,), and give what a teacher hears; a score above 0.75 is a success.
+
+    An episode that is only looked at (``is_trained=False``) is one of the budget too.
+    """
+    value = learner.value(point) if needs else 0.0
+    score = np.array([learner.play(point, is_trained=is_trained)])
+    extra = {}
+    if needs:
+        given = appraisal(value, float(score[0]))
+        extra = {name: np.array([given[name]]) for name in needs}
+    return Outcomes.trusted(score, score, score > UNLOCKED / MOST, _ONE_STEP, extra)
 
 
 _ONE_STEP = np.ones(1, dtype=np.int64)

@@ -8,8 +8,9 @@ import torch
 
 from lifelong_rl.agents import AGENTS
 from lifelong_rl.agents.components import Distillation
-from lifelong_rl.agents.sb3 import LifelongDQN, learners
+from lifelong_rl.agents.sb3 import LifelongDQN
 from lifelong_rl.envs import Feature, make
+from lifelong_rl.envs.lookup import resolve
 from lifelong_rl.scenarios import Block, condensed
 from lifelong_rl.tracking.run_folder import RunFolder
 from lifelong_rl.training.config import AgentConfig, RunConfig
@@ -108,7 +109,7 @@ def test_a_sequence_of_no_tasks_is_refused():
 
 def test_what_the_table_of_agents_says_they_act_on_is_what_the_classes_say():
     for entry in AGENTS.values():
-        assert getattr(learners, entry.path.partition(":")[2]).action_kinds == entry.action_kinds
+        assert resolve("agent", entry.path, {}).action_kinds == entry.action_kinds
 
 
 def test_a_cut_episode_is_left_out_and_a_damaged_one_named(tmp_path, caplog):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lifelong_rl.teachers.restriction import Restriction
     from lifelong_rl.teachers.riac import RIAC
     from lifelong_rl.teachers.sequence import TeacherSequence
+    from lifelong_rl.teachers.spdl import SPDL
 
 TEACHERS: dict[str, str] = {
     "random": "lifelong_rl.teachers.random:RandomTeacher",
@@ -28,6 +29,7 @@ TEACHERS: dict[str, str] = {
     "restriction": "lifelong_rl.teachers.restriction:Restriction",
     "exp3": "lifelong_rl.teachers.exp3:EXP3",
     "riac": "lifelong_rl.teachers.riac:RIAC",
+    "spdl": "lifelong_rl.teachers.spdl:SPDL",
 }
 """The teachers by name; each is imported when it is first asked for."""
 
@@ -35,6 +37,7 @@ __all__ = [
     "ALPGMM",
     "EXP3",
     "RIAC",
+    "SPDL",
     "TEACHERS",
     "Mixture",
     "Outcomes",

@@ -12,9 +12,11 @@ from lifelong_rl.teachers.base import Outcomes, Teacher, hyperparameter_names, h
 from lifelong_rl.teachers.check import TeacherError, check_teacher
 
 if TYPE_CHECKING:
+    from lifelong_rl.teachers.adr import ADR
     from lifelong_rl.teachers.alp_gmm import ALPGMM
     from lifelong_rl.teachers.exp3 import EXP3
     from lifelong_rl.teachers.mixture import Mixture
+    from lifelong_rl.teachers.oracle import Oracle
     from lifelong_rl.teachers.random import RandomTeacher
     from lifelong_rl.teachers.restriction import Restriction
     from lifelong_rl.teachers.riac import RIAC
@@ -30,16 +32,20 @@ TEACHERS: dict[str, str] = {
     "exp3": "lifelong_rl.teachers.exp3:EXP3",
     "riac": "lifelong_rl.teachers.riac:RIAC",
     "spdl": "lifelong_rl.teachers.spdl:SPDL",
+    "adr": "lifelong_rl.teachers.adr:ADR",
+    "oracle": "lifelong_rl.teachers.oracle:Oracle",
 }
 """The teachers by name; each is imported when it is first asked for."""
 
 __all__ = [
+    "ADR",
     "ALPGMM",
     "EXP3",
     "RIAC",
     "SPDL",
     "TEACHERS",
     "Mixture",
+    "Oracle",
     "Outcomes",
     "RandomTeacher",
     "Restriction",

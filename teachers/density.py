@@ -61,11 +61,29 @@ def evenness(densities: Floats) -> float:
     return float(min(1.0, -(shares * np.log(shares)).sum() / np.log(len(densities))))
 
 
-def covered_share(tasks: Floats) -> float:
-    """Give the share of the cells of the cube (see :func:`cells_per_axis`) that n tasks, shape (n, d), lie in."""
+def box_evenness(widths: Floats) -> float:
+    """Give :func:`evenness` of a uniform density on a box of these widths, shape (d,), on about 1,000 points."""
+    volume = float(np.prod(widths))
+    return max(0.0, 1.0 + float(np.log(volume) / np.log(N_CELLS))) if volume > 0.0 else 0.0
+
+
+def cell_evenness(tasks: Floats) -> float:
+    """Give :func:`evenness` of n tasks, shape (n, d), over the cells of the cube: 1 if no two share a cell."""
+    shares = np.unique(cell_numbers(tasks), axis=0, return_counts=True)[1] / len(tasks)
+    possible = min(len(tasks), float(cells_per_axis(tasks.shape[1])) ** tasks.shape[1])
+    return float(min(1.0, -(shares * np.log(shares)).sum() / np.log(possible))) if possible > 1 else 1.0
+
+
+def cell_numbers(tasks: Floats) -> NDArray[np.int64]:
+    """Give the cell (see :func:`cells_per_axis`) of each of n tasks, shape (n, d): one number, or a row of indices."""
     dimension = tasks.shape[1]
     per_axis = cells_per_axis(dimension)
     indices = np.minimum((tasks * per_axis).astype(np.int64), per_axis - 1)
     # one number a cell is far quicker to sort than a row of indices; 2^63 cells have no number
-    cells = indices @ per_axis ** np.arange(dimension) if dimension < 63 else indices
-    return float(len(np.unique(cells, axis=0)) / float(per_axis) ** dimension)
+    return indices @ per_axis ** np.arange(dimension) if dimension < 63 else indices
+
+
+def covered_share(tasks: Floats) -> float:
+    """Give the share of the cells of the cube (see :func:`cells_per_axis`) that n tasks, shape (n, d), lie in."""
+    per_axis, dimension = cells_per_axis(tasks.shape[1]), tasks.shape[1]
+    return float(len(np.unique(cell_numbers(tasks), axis=0)) / float(per_axis) ** dimension)

@@ -6,6 +6,7 @@ import ast
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -204,7 +205,10 @@ class Bench:
     json: bool = False
     """Print one JSON document, with every seed, instead of the table."""
     output: Path | None = None
-    """Folder for results.json, table.md and the figures."""
+    """Folder for results.json, table.md, the mastery curves, and for each teacher and setting its tasks over time,
+    as PNG and as an animation."""
+    figures: bool = True
+    """Draw the figures of --output."""
     quiet: bool = False
     """Show no progress bar."""
 
@@ -216,10 +220,58 @@ class Bench:
 
         settings = [setting_of(text, self.episodes) for text in self.setting]
         options = parse_options(self.teacher_options)
-        jobs = jobs_of(self.teacher, settings, seeds_of(self.seeds), options, is_traced=self.output is not None)
-        results = run_jobs(jobs, self.processes, show_progress=not self.quiet)
-        found = summaries(results)
+        is_traced = self.output is not None and self.figures
+        jobs = jobs_of(self.teacher, settings, seeds_of(self.seeds), options, is_traced=is_traced)
+        if self.output is not None:
+            from lifelong_rl.bench.output import check_is_new, write_output
+
+            check_is_new(self.output)
+        found = summaries(run_jobs(jobs, self.processes, show_progress=not self.quiet))
         print(json.dumps(document(found, options), allow_nan=False) if self.json else table(found))
+        if self.output is not None:
+            command = shlex.join(["lifelong-rl", *sys.argv[1:]])
+            show = {"show_progress": not self.quiet, "with_figures": self.figures}
+            write_output(found, options, self.output, command=command, **show)
+
+
+@dataclass(frozen=True)
+class CheckTeacher:
+    """Check that a teacher keeps the rules of the protocol, as the tests do with every built-in one.
+
+    Prints a line a rule: ok, or what breaks it. Exit status: 0 if all hold, 1 if one is broken, 2 if there is no such
+    teacher.
+    """
+
+    teacher: Annotated[str, tyro.conf.Positional]
+    """The teacher: module:Class, or a name (see `lifelong-rl list teachers`)."""
+    option: Options = ()
+    """Hyper-parameters of the teacher, as key=value."""
+    seed: int = 0
+    """Every random draw of the check follows from it."""
+
+    def run(self) -> int:
+        """Check, print, and give the exit status."""
+        import numpy as np
+
+        from lifelong_rl.envs.space import Feature, TaskSpace
+        from lifelong_rl.teachers import make_teacher
+        from lifelong_rl.teachers.check import check_rules, time_teacher
+
+        options = parse_options(self.option)
+        teacher = make_teacher(self.teacher, **options)
+        if options:  # one out of its range is refused here, not once a rule
+            teacher.reset(TaskSpace("options", [Feature.real("x", 0.0, 1.0, 0.5)]), np.random.default_rng(0))
+        n_broken = 0
+        for rule, broken in check_rules(lambda: make_teacher(self.teacher, **options), seed=self.seed):
+            n_broken += broken is not None
+            rule = rule.replace("``", "")
+            print(f"ok      {rule}" if broken is None else f"BROKEN  {rule}\n        {broken}", flush=True)
+        if n_broken:
+            print(f"{self.teacher} breaks {n_broken} {'rule' if n_broken == 1 else 'rules'}.")
+            return 1
+        seconds = time_teacher(lambda: make_teacher(self.teacher, **options), seed=self.seed)
+        print(f"{self.teacher} keeps all rules. It takes {seconds * 1e6:.0f} us of CPU time an episode.")
+        return 0
 
 
 @dataclass(frozen=True)
@@ -239,6 +291,9 @@ class List:
             found = resolve(self.what, entry, {}) if isinstance(entry, str) else entry
             summary = (found.__doc__ or "").strip().split("\n")[0]
             print(f"{name.ljust(width)}  {summary}")
+
+
+Command = Train | Resume | Report | Bench | CheckTeacher | List
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
@@ -272,16 +327,17 @@ def _parse_value(text: str) -> Any:
     return text
 
 
-def parse(arguments: Sequence[str] | None = None) -> Train | Resume | Report | Bench | List:
+def parse(arguments: Sequence[str] | None = None) -> Command:
     """Give the command that the arguments ask for; exits with the usage where they ask for none."""
     commands: dict[str, Callable[..., Any]] = {
         "train": Train,
         "resume": Resume,
         "report": Report,
         "bench": Bench,
+        "check-teacher": CheckTeacher,
         "list": List,
     }
-    command: Train | Resume | Report | Bench | List = tyro.extras.subcommand_cli_from_dict(
+    command: Command = tyro.extras.subcommand_cli_from_dict(
         commands, args=arguments, prog="lifelong-rl", description="Train lifelong agents, and score their transfer."
     )
     return command
@@ -293,7 +349,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # a plug-in may lie beside the user, as with `python -m`
     try:
-        parse(arguments).run()
+        command = parse(arguments)
+        if isinstance(command, CheckTeacher):
+            return command.run()
+        command.run()
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt}" if str(interrupt) else "\nstopped", file=sys.stderr)
         return 128 + getattr(interrupt, "signal_number", signal.SIGINT)

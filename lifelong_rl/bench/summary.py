@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,16 @@ class Summary:
     results: tuple[TeacherResult, ...]
 
     @property
+    def label(self) -> str:
+        """The teacher's name, a plug-in's without its module."""
+        return self.teacher.rpartition(":")[2]
+
+    @property
+    def slug(self) -> str:
+        """Teacher and setting as a part of a file's name."""
+        return re.sub(r"[^\w.+-]+", "-", f"{self.teacher}-{self.setting}")
+
+    @property
     def mastery(self) -> list[float]:
         """Final mastery of each seed, in percent."""
         return [result.mastery for result in self.results]
@@ -33,6 +44,12 @@ class Summary:
             return None
         found = bootstrap_interval(self.mastery)
         return found.low, found.high
+
+    @property
+    def mastery_text(self) -> str:
+        """The mean mastery with its interval, for people."""
+        mean = f"{np.mean(self.mastery):.1f}"
+        return mean if self.interval is None else f"{mean} [{self.interval[0]:.1f}, {self.interval[1]:.1f}]"
 
     def to_json(self) -> dict[str, Any]:
         """Give everything as plain values."""
@@ -72,30 +89,44 @@ HEADER = ("teacher", "setting", "episodes", "seeds", "mastery %", "CPU us an epi
 
 def table(found: Sequence[Summary]) -> str:
     """Give a Markdown table: a row a teacher and setting; mastery as mean [95 % bootstrap interval] over seeds."""
-    rows = [HEADER, *map(_row, found)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
-    lines = [
-        " | ".join(_aligned(cell, w, i) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in rows
+    return _markdown([HEADER, *map(_row, found)], n_words=2)
+
+
+def mastery_table(found: Sequence[Summary]) -> str:
+    """Give a Markdown table of mastery: a row a teacher, a column a setting."""
+    settings = list(dict.fromkeys(summary.setting for summary in found))
+    cells = {(summary.teacher, summary.setting): summary.mastery_text for summary in found}
+    labels = {summary.teacher: summary.label for summary in found}
+    rows = [
+        (label, *(cells.get((teacher, setting), "-") for setting in settings)) for teacher, label in labels.items()
     ]
-    rule = "|".join("-" * (width + 1) + ("-" if i < 2 else ":") for i, width in enumerate(widths))
-    return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
+    return _markdown([("teacher", *settings), *rows], n_words=1)
 
 
 def _row(summary: Summary) -> tuple[str, ...]:
     seeds = summary.results
-    interval = summary.interval
-    mastery = f"{np.mean(summary.mastery):.1f}"
     return (
-        summary.teacher.rpartition(":")[2],
+        summary.label,
         summary.setting,
         f"{summary.n_episodes:,}",
         str(len(seeds)),
-        mastery if interval is None else f"{mastery} [{interval[0]:.1f}, {interval[1]:.1f}]",
+        summary.mastery_text,
         f"{np.mean([seed.us_per_episode for seed in seeds]):.0f}",
         f"{max(seed.slowest_call_ms for seed in seeds):.1f}",
         f"{max(seed.state_bytes for seed in seeds) / 1000:,.0f}",
     )
 
 
-def _aligned(cell: str, width: int, column: int) -> str:
-    return cell.ljust(width) if column < 2 else cell.rjust(width)
+def _markdown(rows: Sequence[Sequence[str]], n_words: int) -> str:
+    """Give rows, the first of them the header, as a table; columns after the first ``n_words`` are numbers."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if i < n_words else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = "|".join("-" * (width + 1) + ("-" if i < n_words else ":") for i, width in enumerate(widths))
+    return "\n".join([line(rows[0]), f"|{rule}|", *map(line, rows[1:])])

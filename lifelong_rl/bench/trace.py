@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lifelong_rl.agents.simulated import MOST, CompetenceGrid
 from lifelong_rl.bench.settings import Setting
 
-N_FRAMES = 60
+N_FRAMES = 48
 """Moments at which the learner's competence is kept."""
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
+
+UNTRAINED = "untrained"
+"""Key that the info of a step has where the agent must not train on it: a teacher only looks how the episode goes."""
+
+
+def untrained_rows(infos: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_] | None:
+    """Tell which of the steps with these n infos are not to be trained on, shape (n,); None where all are."""
+    rows = [UNTRAINED in info for info in infos]
+    return np.array(rows) if any(rows) else None
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,22 @@ class LifelongAgent(Protocol):
     @property
     def routes_by_task(self) -> bool:
         """Whether acting depends on the task that ``predict`` is told, beyond the observation."""
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """The names that :meth:`appraise` can give; empty for none."""
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether it keeps steps whose info has the key ``UNTRAINED`` out of its training."""
+
+    def appraise(self, observations: NDArray[Any], rewards: NDArray[Any], *, is_terminal: bool) -> dict[str, float]:
+        """Say by name what the agent's value estimates tell of a finished episode of T steps; changes nothing.
+
+        observations: shape (T + 1, ...), the last one included. rewards: shape (T,). is_terminal: whether it ended
+        in a terminal state, and not by a time limit. The names are those that teachers know
+        (``lifelong_rl.teachers.base.EXTRAS``).
+        """
 
     def begin_task(self, task: TaskInfo) -> None:
         """Hear that a task begins."""

@@ -42,6 +42,8 @@ class Transitions:
     """Whether the episode ended, shape (n,)."""
     timeouts: np.ndarray[Any, Any]
     """Whether it ended by a time limit and not in a terminal state, shape (n,)."""
+    untrained: np.ndarray[Any, Any] | None = None
+    """Whether the agent must not learn from it, shape (n,); None (the usual case) where it may from all."""
 
 
 @dataclass(frozen=True)

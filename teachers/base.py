@@ -139,6 +139,22 @@ class Teacher(ABC):
         """The names of :data:`EXTRAS` that outcomes must have; a run whose agent cannot give them is refused."""
         return frozenset()
 
+    @property
+    def is_selective(self) -> bool:
+        """Whether some tasks are only looked at: played by the agent, but not trained on (as robust PLR does).
+
+        A run whose agent cannot leave episodes out of its training is then refused.
+        """
+        return False
+
+    @property
+    def untrained(self) -> NDArray[np.bool_] | None:
+        """Which of the tasks that :meth:`sample` gave last the agent must not train on, shape (n,); None for none.
+
+        It is read right after :meth:`sample`, and is no part of the state.
+        """
+        return None
+
     def reset(self, space: TaskSpace, rng: np.random.Generator) -> None:
         """Bind to a task space and start afresh; every random draw comes from ``rng``.
 

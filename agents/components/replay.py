@@ -63,6 +63,8 @@ class ReservoirReplay(Component):
         if self._current is None:
             self._current = {k: np.zeros((self.n_per_task, *v.shape[1:]), v.dtype) for k, v in rows.items()}
         for i in range(n):
+            if transitions.untrained is not None and transitions.untrained[i]:
+                continue
             slot = self._n_seen
             self._n_seen += 1
             if slot >= self.n_per_task:

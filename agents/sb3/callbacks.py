@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 
+from lifelong_rl.agents.base import untrained_rows
 from lifelong_rl.agents.component import RouteContext, Transitions
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class ObserveCallback(BaseCallback):
                 next_observations=_own_next(step["new_obs"], step["dones"], step["infos"]),
                 dones=step["dones"],
                 timeouts=np.array([bool(info.get("TimeLimit.truncated")) for info in step["infos"]]),
+                untrained=untrained_rows(step["infos"]),
             )
         )
         return True

@@ -26,6 +26,10 @@ class LifelongDQN(LifelongOffPolicy, DQN):
         """Give "q", shape (n, number of actions)."""
         return {"q": self.q_net(observations)}
 
+    def estimate(self, observations: torch.Tensor) -> torch.Tensor:
+        """Give the highest Q of each observation, shape (n,)."""
+        return self.q_net(observations).max(dim=1).values  # type: ignore[no-any-return]  # SB3 leaves it untyped
+
     def begin_task(self, task: TaskInfo) -> None:
         """Hear that a task begins; exploration starts over."""
         super().begin_task(task)
@@ -47,6 +51,10 @@ class LifelongSAC(LifelongOffPolicy, SAC):
             return _critic_outputs(self.critic, observations, actions)
         mean, log_std, _ = self.actor.get_action_dist_params(observations)
         return {"mean": mean, "log_std": log_std}
+
+    def estimate(self, observations: torch.Tensor) -> torch.Tensor:
+        """Give the lower Q of the most likely action, shape (n,); it counts the entropy still to come."""
+        return _lowest(self.critic, observations, self.actor(observations, deterministic=True))
 
     def begin_task(self, task: TaskInfo) -> None:
         """Hear that a task begins; a learned temperature starts over with the optimisers."""
@@ -72,6 +80,10 @@ class LifelongTD3(LifelongOffPolicy, TD3):
             return _critic_outputs(self.critic, observations, actions)
         return {"action": self.actor(observations)}
 
+    def estimate(self, observations: torch.Tensor) -> torch.Tensor:
+        """Give the lower Q of the actor's action, shape (n,)."""
+        return _lowest(self.critic, observations, self.actor(observations))
+
 
 class LifelongPPO(LifelongOnPolicy, PPO):
     """Proximal policy optimisation (Schulman et al. 2017) on the bus; role "policy"."""
@@ -81,6 +93,10 @@ class LifelongPPO(LifelongOnPolicy, PPO):
     def roles(self) -> dict[str, Role]:
         """Give the one role "policy": actor and critic share their optimiser."""
         return {"policy": Role(self.policy, self.policy)}
+
+    def estimate(self, observations: torch.Tensor) -> torch.Tensor:
+        """Give the value head's estimates, shape (n, 1)."""
+        return self.policy.predict_values(observations)
 
     def outputs(self, role: str, observations: torch.Tensor, actions: torch.Tensor | None = None) -> Outputs:
         """Give "logits", or "mean" and "log_std", of the policy, and "value", shape (n, 1)."""
@@ -93,6 +109,10 @@ class LifelongPPO(LifelongOnPolicy, PPO):
         raise ValueError(
             f"the outputs of a policy over {self.action_space} cannot be compared yet; use a Box or Discrete space."
         )
+
+
+def _lowest(critic: torch.nn.Module, observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+    return torch.cat(critic(observations, actions), dim=1).min(dim=1).values
 
 
 def _critic_outputs(critic: torch.nn.Module, observations: torch.Tensor, actions: torch.Tensor | None) -> Outputs:

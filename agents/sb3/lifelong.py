@@ -21,6 +21,7 @@ from stable_baselines3.common.save_util import load_from_zip_file, recursive_get
 from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
 from lifelong_rl.agents.sb3 import state as agent_state
+from lifelong_rl.agents.sb3.appraisal import APPRAISALS, appraisal
 from lifelong_rl.agents.sb3.callbacks import ObserveCallback, RouteCallback
 from lifelong_rl.agents.sb3.optimiser import HookedOptimizer, hooked
 
@@ -85,6 +86,15 @@ class LifelongMixin(BaseAlgorithm):
         any squashing), and plain numbers: "action", "value", "q", "q0", "q1", ... A critic needs ``actions``.
         """
 
+    @abstractmethod
+    def estimate(self, observations: torch.Tensor) -> torch.Tensor:
+        """Give the estimated discounted returns from n observations, shape (n,), without a random draw."""
+
+    @property
+    @abstractmethod
+    def leaves_out(self) -> bool:
+        """Whether steps whose info has the key ``UNTRAINED`` can be kept out of training with these settings."""
+
     @property
     @abstractmethod
     def stride(self) -> int:
@@ -94,6 +104,32 @@ class LifelongMixin(BaseAlgorithm):
     def routes_by_task(self) -> bool:
         """Whether a component routes, so that acting may depend on the task that ``predict`` is told."""
         return self.bus.listens("route")
+
+    # What teachers may ask of an episode
+
+    gives: ClassVar[frozenset[str]] = APPRAISALS
+    """The names that :meth:`appraise` gives."""
+    gae_lambda: float
+    """The decay of generalised advantage estimation (Schulman et al. 2016), in [0, 1]."""
+    gamma: float
+
+    def appraise(self, observations: NDArray[Any], rewards: NDArray[Any], *, is_terminal: bool) -> dict[str, float]:
+        """Say what the value estimates tell of a finished episode of T steps; the networks are as they are now.
+
+        observations: shape (T + 1, ...), the last one included. rewards: shape (T,), as the environment gave them.
+        Nothing is drawn and no gradient made, so that training is the same bit for bit as without it.
+        """
+        values = np.concatenate([self._values(rows) for rows in _in_chunks(observations)])
+        return appraisal(values, rewards, is_terminal=is_terminal, gamma=self.gamma, gae_lambda=self.gae_lambda)
+
+    def _values(self, observations: NDArray[Any]) -> NDArray[Any]:
+        if self.bus.listens("route"):  # the next step in the training environments routes for itself
+            self.bus.route(RouteContext("act", self.task, observations))
+        with torch.no_grad():
+            tensor, _ = self.policy.obs_to_tensor(observations)
+            estimates = self.estimate(tensor)  # type: ignore[arg-type]  # curricula refuse dictionaries
+            values: NDArray[Any] = estimates.cpu().numpy().reshape(-1)
+        return values
 
     # Construction: the bus between networks and optimisers
 
@@ -331,6 +367,11 @@ class LifelongMixin(BaseAlgorithm):
         agent_state.check(state, model)
         agent_state.apply(state, model, keep=frozenset(kwargs))
         return model
+
+
+def _in_chunks(observations: NDArray[Any]) -> list[NDArray[Any]]:
+    # 1,000: one pass for most episodes, and an episode of images still fits into memory
+    return [observations[start : start + 1000] for start in range(0, len(observations), 1000)]
 
 
 def _owned_ids(optimizer: torch.optim.Optimizer) -> set[int]:

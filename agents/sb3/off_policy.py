@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from stable_baselines3.common.buffers import NStepReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
@@ -25,6 +26,7 @@ class LifelongOffPolicy(LifelongMixin, OffPolicyAlgorithm):
     """A learner with a replay buffer on the bus."""
 
     facts = frozenset({"off_policy"})
+    gae_lambda = 0.95  # PPO's default; only appraisals use it
 
     def _setup_model(self) -> None:
         if self.components and self._vec_normalize_env is not None:
@@ -73,8 +75,26 @@ class LifelongOffPolicy(LifelongMixin, OffPolicyAlgorithm):
         """Hear that a task begins; random warm-up recurs, and the buffer is emptied if asked for."""
         super().begin_task(task)
         self.learning_starts = self.num_timesteps + self._warm_up_steps
-        if self.clear_buffer and self.replay_buffer is not None:
-            self.replay_buffer.reset()
+        buffer = self.replay_buffer
+        if self.clear_buffer and buffer is not None:
+            buffer.reset()
+        if isinstance(buffer, HookedReplay):
+            buffer.n_left_out = 0
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the replay buffer can leave transitions out: it must be on the bus.
+
+        Returns over n steps, and the memory-saving buffer, need a row's neighbours: there in one environment only.
+        """
+        buffer = self.replay_buffer
+        needs_neighbours = isinstance(buffer, NStepReplayBuffer) or getattr(buffer, "optimize_memory_usage", False)
+        return isinstance(buffer, HookedReplay) and not (needs_neighbours and self.n_envs > 1)
+
+    def train(self, *args: Any, **kwargs: Any) -> None:
+        """Make SB3's training phase, unless all that was played so far was not to be trained on."""
+        if self.replay_buffer is None or self.replay_buffer.size():
+            super().train(*args, **kwargs)
 
     def _move_clock(self, n_steps: int) -> None:
         super()._move_clock(n_steps)
@@ -86,11 +106,14 @@ class LifelongOffPolicy(LifelongMixin, OffPolicyAlgorithm):
         assert buffer is not None
         if isinstance(self.observation_space, spaces.Dict):
             raise ValueError("the data of a task with dictionary observations cannot be handed out yet.")
-        held = min((self.num_timesteps - self._task_start) // self.n_envs, buffer.size())
+        n_left_out = getattr(buffer, "n_left_out", 0)
+        held = min((self.num_timesteps - self._task_start) // self.n_envs - n_left_out, buffer.size())
         rows = np.arange(buffer.pos - held, buffer.pos) % buffer.buffer_size
 
+        untrained = getattr(buffer, "untrained", None)
+
         def flat(array: NDArray[Any]) -> NDArray[Any]:
-            return array[rows].reshape(-1, *array.shape[2:])
+            return array[rows].reshape(-1, *array.shape[2:]) if untrained is None else array[rows][~untrained[rows]]
 
         terminals = buffer.dones * (1 - buffer.timeouts)
         return TaskData(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from lifelong_rl.agents.base import TaskInfo
+from lifelong_rl.agents.base import TaskInfo, untrained_rows
 from lifelong_rl.agents.component import TaskData
 from lifelong_rl.agents.sb3.buffers import HookedRollout, LifelongDictRolloutBuffer, LifelongRolloutBuffer
 from lifelong_rl.agents.sb3.lifelong import LifelongMixin
@@ -49,15 +49,40 @@ class LifelongOnPolicy(LifelongMixin, OnPolicyAlgorithm):
         super().begin_task(task)
         self._last_rollout = None
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the rollout buffer can be shortened: it can if it is on the bus."""
+        return isinstance(self.rollout_buffer, HookedRollout)
+
+    def _update_info_buffer(self, infos: Any, dones: Any = None) -> None:
+        super()._update_info_buffer(infos, dones)  # called at every step, just before the rollout buffer's `add`
+        rows = untrained_rows(infos)
+        if rows is not None and isinstance(self.rollout_buffer, HookedRollout):
+            self.rollout_buffer.leave_out(rows)
+
     def train(self, *args: Any, **kwargs: Any) -> None:
-        """Make SB3's training phase, and keep what it was made on for :meth:`task_data`."""
+        """Make SB3's training phase on the rollout, less the episodes that are not to be trained on.
+
+        Their steps are in no minibatch, and in no mean that SB3 logs; a rollout of nothing else trains nothing.
+        """
+        whole = self.rollout_buffer
+        if isinstance(whole, HookedRollout) and whole.untrained is not None:
+            self.rollout_buffer = whole.trained_part()
+        try:
+            if self.rollout_buffer.buffer_size:
+                self._train_on_rollout(*args, **kwargs)
+        finally:
+            self.rollout_buffer = whole
+
+    def _train_on_rollout(self, *args: Any, **kwargs: Any) -> None:
+        """Train, and keep what that was made on for :meth:`task_data`."""
         super().train(*args, **kwargs)
         if not isinstance(self.observation_space, spaces.Dict):
             self._last_rollout = self._with_rollout(self._last_rollout)
 
     def _with_rollout(self, held: dict[str, NDArray[Any]] | None) -> dict[str, NDArray[Any]]:
         # A shortened rollout takes the place of only as many rows of a longer one.
-        n_new = self.rollout_buffer.buffer_size * self.n_envs
+        n_new = self.rollout_buffer.buffer_size * self.rollout_buffer.n_envs
         rows = _rollout_rows(self.rollout_buffer)
         return rows if held is None else {k: np.concatenate((held[k][n_new:], new)) for k, new in rows.items()}
 

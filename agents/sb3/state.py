@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.agents.component import Component
 from lifelong_rl.agents.generators import global_generators, set_global_generators
+from lifelong_rl.agents.sb3.buffers import REPLAY_ARRAYS, HookedReplay
 from lifelong_rl.envs.lookup import hyperparameters, import_path, resolve
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
 
@@ -118,21 +120,23 @@ def apply(state: Mapping[str, Any], agent: LifelongMixin, keep: frozenset[str] =
     set_global_generators(state["generators"])
 
 
-_REPLAY_ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
-
-
 def _replay_state(buffer: ReplayBuffer | None) -> dict[str, Any] | None:
     if buffer is None:
         return None
     n = buffer.size()
     arrays: dict[str, Any] = {}
-    for name in _REPLAY_ARRAYS:
+    for name in REPLAY_ARRAYS:
         array = getattr(buffer, name, None)
         if isinstance(array, dict):
             arrays[name] = {key: value[:n] for key, value in array.items()}
         elif array is not None:
             arrays[name] = array[:n]
-    return {"pos": buffer.pos, "full": buffer.full, "arrays": arrays}
+    untrained = getattr(buffer, "untrained", None)
+    left_out = {
+        "untrained": None if untrained is None else untrained[:n],
+        "n_left_out": getattr(buffer, "n_left_out", 0),
+    }
+    return {"pos": buffer.pos, "full": buffer.full, "arrays": arrays} | left_out
 
 
 def _restore_replay(buffer: ReplayBuffer, state: Mapping[str, Any]) -> None:
@@ -147,3 +151,8 @@ def _restore_replay(buffer: ReplayBuffer, state: Mapping[str, Any]) -> None:
                 )
             present[: len(values)] = values
     buffer.pos, buffer.full = state["pos"], state["full"]
+    if isinstance(buffer, HookedReplay):
+        buffer.n_left_out, buffer.untrained = state["n_left_out"], None
+        if state["untrained"] is not None:
+            buffer.untrained = np.zeros((buffer.buffer_size, buffer.n_envs), np.bool_)
+            buffer.untrained[: len(state["untrained"])] = state["untrained"]

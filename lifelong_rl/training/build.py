@@ -15,6 +15,7 @@ from lifelong_rl.envs.factory import make, make_vec
 from lifelong_rl.envs.lookup import resolve, unknown_name
 from lifelong_rl.evaluation.evaluator import Evaluator
 from lifelong_rl.scenarios import Scenario
+from lifelong_rl.teachers import make_teacher
 from lifelong_rl.training.config import AgentConfig, RunConfig, configured_component
 from lifelong_rl.training.curriculum import Curriculum
 
@@ -95,6 +96,28 @@ def build_agent(config: RunConfig, env: Any) -> LifelongAgent:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"the agent {config.agent.label!r} cannot be built with {given}: {reason}") from error
     return agent
+
+
+def connect(config: RunConfig, curriculum: Curriculum, agent: LifelongAgent) -> None:
+    """Let the agent appraise episodes; ValueError where a teacher needs what the agent cannot give or do."""
+    gives: frozenset[str] = getattr(agent, "gives", frozenset())
+    for block in config.scenario.blocks:
+        if not block.teacher:
+            continue
+        teacher = make_teacher(block.teacher, **block.teacher_options)
+        if missing := sorted(teacher.needs - gives):
+            raise ValueError(
+                f"the teacher {block.teacher!r} needs {', '.join(missing)} of each episode, and the agent "
+                f"{config.agent.label!r} gives {', '.join(sorted(gives)) or 'nothing'}; choose another agent, or a "
+                "teacher that needs less (PLR and ACCEL do with the score 'learnability')."
+            )
+        if teacher.is_selective and not getattr(agent, "leaves_out", False):
+            raise ValueError(
+                f"the teacher {block.teacher!r} draws tasks that are not to be trained on, and the agent "
+                f"{config.agent.label!r} cannot leave episodes out with these settings (off-policy: n-step returns "
+                "and optimize_memory_usage need n_envs=1; a buffer class of your own must be on the bus)."
+            )
+    curriculum.agent = agent
 
 
 def _constructor_options(agent_class: type) -> set[str]:

@@ -13,9 +13,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecEnvWrapper
 
+from lifelong_rl.agents.base import UNTRAINED, LifelongAgent
 from lifelong_rl.envs.space import Task
 from lifelong_rl.teachers.base import Outcomes
 from lifelong_rl.training.sources import TaskSource
+from lifelong_rl.training.witness import Witness
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,10 @@ class Episode(NamedTuple):
     length: int
     score: float
     success: bool
+    is_trained: bool = True
+    """Whether the agent was to train on it."""
+    extra: Mapping[str, float] | None = None
+    """What the learner says of it, where the source needs that."""
 
 
 class NonFiniteError(ValueError):
@@ -50,6 +56,9 @@ class Curriculum(VecEnvWrapper):
     The wrapper also remembers, for each environment, the last seeded reset and the tasks and actions since: that is
     what :meth:`state_dict` saves of the environments, and replaying it brings new ones to the same place, in the
     middle of an episode too.
+
+    Where the source needs it, :attr:`agent` appraises each episode when it ends, before the source hears of it and
+    gives the next task. Steps of episodes that are only looked at have the key ``UNTRAINED`` in their info.
     """
 
     def __init__(self, venv: VecEnv, rng: np.random.Generator):
@@ -61,6 +70,8 @@ class Curriculum(VecEnvWrapper):
         super().__init__(venv)
         self.rng = rng
         self.source: TaskSource | None = None
+        self.agent: LifelongAgent | None = None
+        """Who appraises the episodes of sources that need it."""
         self.finished: list[Episode] = []
         """Episodes finished since the last :meth:`take_finished`."""
         self.n_vector_steps = 0
@@ -71,7 +82,9 @@ class Curriculum(VecEnvWrapper):
         self._seeds = [0] * venv.num_envs  # of each environment's last seeded reset
         self._seeded_at = [0] * venv.num_envs  # the vector step of that reset
         self._tasks: list[list[Task]] = [[] for _ in range(venv.num_envs)]  # of its resets since then
-        self._queued: list[tuple[Task, int | None]] = []
+        self._queued: list[tuple[Task, int | None, bool]] = []  # task, seed, whether it is not to be trained on
+        self._untrained = [False] * venv.num_envs  # of the present episodes
+        self._witness: Witness | None = None
         self._observations: Any = None
         space = venv.observation_space
         self._is_float = isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating)
@@ -82,7 +95,7 @@ class Curriculum(VecEnvWrapper):
         """Cut all episodes short, and start new ones with the tasks of ``source``; gives their observations."""
         self.source = source
         n = self.num_envs
-        tasks = source.next(n)
+        tasks, self._untrained = self._draw(n)
         seed = int(self.rng.integers(2**31 - n))
         self.venv.seed(seed)
         self.venv.set_options([{"task": task} for task in tasks])
@@ -92,8 +105,9 @@ class Curriculum(VecEnvWrapper):
         self._tasks = [[task] for task in tasks]
         self._actions = []
         self._first_action = self.n_vector_steps
-        self._queued = [(task, None) for task in source.next(n)]
-        for i, (task, _) in enumerate(self._queued):
+        self._witness = Witness(n) if source.needs else None
+        self._queued = [(task, None, flag) for task, flag in zip(*self._draw(n), strict=True)]
+        for i, (task, _, _) in enumerate(self._queued):
             self._queue_task(i, task, None)
         if self._is_float:
             for i, task in enumerate(tasks):
@@ -110,6 +124,11 @@ class Curriculum(VecEnvWrapper):
         """Give the episodes finished since the last call."""
         finished, self.finished = self.finished, []
         return finished
+
+    def _draw(self, n: int) -> tuple[Sequence[Task], list[bool]]:
+        assert self.source is not None
+        tasks = self.source.next(n)
+        return tasks, list(self.source.untrained or [False] * n)
 
     # Steps
 
@@ -130,8 +149,14 @@ class Curriculum(VecEnvWrapper):
         self.n_vector_steps += 1
         # SubprocVecEnv hands rewards on as they are, DummyVecEnv as float32: training shall not depend on which
         rewards = rewards.astype(np.float32, copy=False)
-        self._observations = observations
+        before, self._observations = self._observations, observations
         self._check_finite(observations, rewards, dones)
+        if self._witness is not None:
+            self._witness.note(before, rewards)
+        if any(self._untrained):
+            for i, is_untrained in enumerate(self._untrained):
+                if is_untrained:
+                    infos[i][UNTRAINED] = True
         ended = [i for i, is_done in enumerate(dones.tolist()) if is_done]
         if ended:
             self._finish(ended, infos)
@@ -148,19 +173,38 @@ class Curriculum(VecEnvWrapper):
         episodes = [_episode(step, i, infos[i]) for i in ended]
         for episode in episodes:
             _check_episode(episode)
+        if self._witness is not None:
+            episodes = [self._appraised(episode, infos[episode.env]) for episode in episodes]
         self.finished += episodes
-        if self.source.is_fixed:
-            tasks: Sequence[Task] = self.source.next(len(ended))
-        else:
+        if not self.source.is_fixed:
             self.source.update([episode.task for episode in episodes], _outcomes(episodes))
-            tasks = self.source.next(len(ended))
-        for i, task in zip(ended, tasks, strict=True):
+        for i, task, is_untrained in zip(ended, *self._draw(len(ended)), strict=True):
             self._note_reset(i)
-            self._queue(i, task)
+            self._queue(i, task, is_untrained)
+
+    def _appraised(self, episode: Episode, info: Mapping[str, Any]) -> Episode:
+        """Give the episode with what the agent says of it. Its networks are as they are when the episode ends."""
+        assert self._witness is not None
+        assert self.source is not None
+        if self.agent is None:
+            raise ValueError(
+                f"the source {self.source.name!r} needs {sorted(self.source.needs)} of the learner; set `agent` of "
+                "the curriculum to one that gives them."
+            )
+        observations, rewards = self._witness.take(episode.env, info["terminal_observation"])
+        is_terminal = not info["TimeLimit.truncated"]
+        given = self.agent.appraise(observations, rewards, is_terminal=is_terminal)
+        extra = {name: given[name] for name in sorted(self.source.needs)}
+        if not all(map(math.isfinite, extra.values())):
+            raise NonFiniteError(
+                f"the agent's value estimates of an episode that ended at step {episode.step} are not finite "
+                f"({extra}): training diverged. Lower the learning rate, or check the rewards' scale."
+            )
+        return episode._replace(extra=extra)
 
     def _note_reset(self, i: int) -> None:
         """Remember the reset that environment ``i`` just made by itself, with what was queued."""
-        task, seed = self._queued[i]
+        task, seed, self._untrained[i] = self._queued[i]
         if seed is None:
             self._tasks[i].append(task)
             return
@@ -172,11 +216,11 @@ class Curriculum(VecEnvWrapper):
             del self._actions[:needed]
             self._first_action += needed
 
-    def _queue(self, i: int, task: Task) -> None:
+    def _queue(self, i: int, task: Task, is_untrained: bool) -> None:
         seed = None
         if self.n_vector_steps - self._seeded_at[i] >= RESEED_AFTER:
             seed = int(self.rng.integers(2**31))
-        self._queued[i] = (task, seed)
+        self._queued[i] = (task, seed, is_untrained)
         assert self.source is not None
         if seed is not None or not self.source.is_fixed:  # else the environment keeps the task that it has
             self._queue_task(i, task, seed)
@@ -239,7 +283,12 @@ class Curriculum(VecEnvWrapper):
                 "seeds": list(self._seeds),
                 "seeded_at": list(self._seeded_at),
                 "tasks": [[_task_state(task) for task in tasks] for tasks in self._tasks],
-                "queued": [{"task": _task_state(task), "seed": seed} for task, seed in self._queued],
+                "queued": [
+                    {"task": _task_state(task), "seed": seed, "untrained": is_untrained}
+                    for task, seed, is_untrained in self._queued
+                ],
+                "untrained": list(self._untrained),
+                "witness": None if self._witness is None else self._witness.state_dict(),
                 "actions": np.array(actions) if actions else None,
                 "observations": self._observations,
             }
@@ -259,11 +308,18 @@ class Curriculum(VecEnvWrapper):
         source.load_state_dict(episodes["source"])
         self._seeds, self._seeded_at = list(episodes["seeds"]), list(episodes["seeded_at"])
         self._tasks = [[_task_from(task) for task in tasks] for tasks in episodes["tasks"]]
-        self._queued = [(_task_from(entry["task"]), entry["seed"]) for entry in episodes["queued"]]
+        self._queued = [
+            (_task_from(entry["task"]), entry["seed"], entry["untrained"]) for entry in episodes["queued"]
+        ]
+        self._untrained = list(episodes["untrained"])
+        self._witness = None
+        if episodes["witness"] is not None:
+            self._witness = Witness(self.num_envs)
+            self._witness.load_state_dict(episodes["witness"])
         self._first_action = min(self._seeded_at)
         self._actions = [] if episodes["actions"] is None else list(episodes["actions"])
         self._observations = self._replay(episodes["observations"])
-        for i, (task, seed) in enumerate(self._queued):
+        for i, (task, seed, _) in enumerate(self._queued):
             self._queue_task(i, task, seed)
         return self._observations
 
@@ -285,7 +341,8 @@ class Curriculum(VecEnvWrapper):
 def _episode(step: int, i: int, info: Mapping[str, Any]) -> Episode:
     try:
         episode = info["episode"]
-        return Episode(step, i, info["task"], episode["r"], episode["l"], info["score"], info["success"])
+        numbers = (episode["r"], episode["l"], info["score"], info["success"])
+        return Episode(step, i, info["task"], *numbers, is_trained=UNTRAINED not in info)
     except KeyError as error:
         raise ValueError(
             f"the info of an episode's last step must hold 'task', 'score', 'success', 'episode', and lacks {error}; "
@@ -327,12 +384,13 @@ def _end_processes(venv: SubprocVecEnv) -> None:
 
 def _outcomes(episodes: Sequence[Episode]) -> Outcomes:
     """Give what the episodes showed; :func:`_check_episode` has checked what ``Outcomes(...)`` would check."""
+    names = episodes[0].extra or ()
     return Outcomes.trusted(
         np.array([episode.episode_return for episode in episodes], np.float64),
         np.array([episode.score for episode in episodes], np.float64),
         np.array([episode.success for episode in episodes], np.bool_),
         np.array([episode.length for episode in episodes], np.int64),
-        {},
+        {name: np.array([(episode.extra or {})[name] for episode in episodes]) for name in names},
     )
 
 

@@ -21,6 +21,14 @@ class TaskSource(Protocol):
     is_fixed: bool
     """Whether it gives one task only."""
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What outcomes must have of the learner, by the names of ``lifelong_rl.teachers.base.EXTRAS``."""
+
+    @property
+    def untrained(self) -> Sequence[bool] | None:
+        """Which of the tasks that :meth:`next` gave last the agent must not train on; None for none."""
+
     def next(self, n: int) -> Sequence[Task]:
         """Give the next ``n`` tasks."""
 
@@ -39,6 +47,8 @@ class FixedTask:
 
     name = "fixed"
     is_fixed = True
+    needs: frozenset[str] = frozenset()
+    untrained = None
 
     def __init__(self, task: Task):
         self.task = task
@@ -68,6 +78,17 @@ class TaughtTasks:
         self.space = space
         self.name = name
         teacher.reset(space, rng)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the teacher needs of the learner."""
+        return self.teacher.needs
+
+    @property
+    def untrained(self) -> Sequence[bool] | None:
+        """Which of the teacher's last tasks the agent must not train on; None for none."""
+        rows = self.teacher.untrained
+        return None if rows is None else rows.tolist()
 
     def next(self, n: int) -> Sequence[Task]:
         """Give the teacher's next ``n`` tasks; ValueError where it leaves the unit cube."""

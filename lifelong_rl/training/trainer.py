@@ -22,7 +22,14 @@ from lifelong_rl.scenarios import Block
 from lifelong_rl.tracking.progress import Progress
 from lifelong_rl.tracking.recorder import Recorder, cut_events
 from lifelong_rl.tracking.run_folder import RunFolder
-from lifelong_rl.training.build import TEACHERS, build_agent, build_curriculum, build_evaluator, spawn_rng
+from lifelong_rl.training.build import (
+    TEACHERS,
+    build_agent,
+    build_curriculum,
+    build_evaluator,
+    connect,
+    spawn_rng,
+)
 from lifelong_rl.training.config import RunConfig, provenance
 from lifelong_rl.training.references import cached_references
 from lifelong_rl.training.sources import TaskSource, TaughtTasks, source_of
@@ -85,6 +92,7 @@ class Trainer:
         self.evaluator = build_evaluator(config)
         try:
             self.agent = build_agent(config, self.curriculum)
+            connect(config, self.curriculum, self.agent)
             if is_resumed:
                 self.folder = RunFolder.open(path)
             else:
@@ -255,6 +263,10 @@ class Trainer:
             }
             if not source.is_fixed:
                 record["params"] = episode.task.params
+                if not episode.is_trained:
+                    record["trained"] = False
+                if episode.extra:
+                    record["extra"] = dict(episode.extra)
                 self._recent.append((list(episode.task.unit), episode.score))
             self.folder.append_episode(record)
             self.progress.note_episode(episode.task.id, episode.score)

@@ -19,6 +19,7 @@ from lifelong_rl.agents.component import Component
 from lifelong_rl.cli import main
 from lifelong_rl.envs import Feature, TaskEnv, TaskSpace
 from lifelong_rl.teachers import Teacher
+from lifelong_rl.teachers.base import EXTRAS
 from lifelong_rl.training.config import AgentConfig, RunConfig
 from lifelong_rl.training.sources import TaughtTasks
 
@@ -174,6 +175,36 @@ class Diary(Teacher):
     def load_state_dict(self, state):
         super().load_state_dict(state)
         self._sum = state["sum"]
+
+
+class Judge(Diary):
+    """A diary that also depends on all that the learner says, and has every second task only looked at."""
+
+    needs = frozenset(EXTRAS)
+    is_selective = True
+    untrained = None
+
+    def reset(self, space, rng):
+        super().reset(space, rng)
+        self._n_drawn = 0
+
+    def sample(self, n=1):
+        tasks = super().sample(n)
+        self.untrained = (self._n_drawn + np.arange(n)) % 2 == 0
+        self._n_drawn += n
+        return tasks
+
+    def update(self, tasks, outcomes):
+        super().update(tasks, outcomes)
+        for name in sorted(self.needs):
+            self._sum = (self._sum + float(np.abs(outcomes.extra[name]).sum())) % 1.0
+
+    def state_dict(self):
+        return {**super().state_dict(), "n_drawn": self._n_drawn}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self._n_drawn = state["n_drawn"]
 
 
 class Ear(Component):

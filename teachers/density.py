@@ -75,7 +75,7 @@ def cell_evenness(tasks: Floats) -> float:
 
 
 def cell_numbers(tasks: Floats) -> NDArray[np.int64]:
-    """Give the cell (see :func:`cells_per_axis`) of each of n tasks, shape (n, d): one number, or a row of indices."""
+    """Give the cell (see :func:`cells_per_axis`) of each of n tasks, shape (n, d): a number, or a row of indices."""
     dimension = tasks.shape[1]
     per_axis = cells_per_axis(dimension)
     indices = np.minimum((tasks * per_axis).astype(np.int64), per_axis - 1)

@@ -7,17 +7,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lifelong_rl.agents import agent_label
-from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.evaluation.log import EvaluationLog
 from lifelong_rl.evaluation.metrics import FAMILIES, MetricValue, References, score
 from lifelong_rl.evaluation.statistics import bootstrap_interval
-from lifelong_rl.teachers.base import Teacher
 from lifelong_rl.tracking import figures
 from lifelong_rl.tracking.run_folder import RunFolder
+from lifelong_rl.tracking.teaching import teacher_figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,9 +48,7 @@ def report_run(folder: RunFolder, references: References | None = None) -> dict[
     (folder.path / "metrics.json").write_text(text + "\n", encoding="utf-8")
     folder.report_path.mkdir(exist_ok=True)
     pictures = {"task_curves": figures.task_curves(log), "transfer_matrix": matrix_figure(log)}
-    tasks = drawn_tasks(folder)
-    if tasks is not None:
-        pictures["task_distribution"] = figures.task_distribution(*tasks)
+    pictures |= teacher_figures(folder)
     for name, figure in pictures.items():
         figure.savefig(folder.report_path / f"{name}.png", dpi=120)
     return {f"{m.family}/{m.name}": m.value for m in metrics if m.value is not None}
@@ -65,28 +59,6 @@ def matrix_figure(log: EvaluationLog) -> Figure:
     trained = log.block_tasks
     rows = ["before", *(f"after {i + 1}: {task or 'curriculum'}" for i, task in enumerate(trained))]
     return figures.transfer_matrix(log.matrix(), log.tasks, rows, trained=[None, *trained])
-
-
-def teacher_figure(
-    teacher: Teacher, space: TaskSpace, points: NDArray[np.float64], scores: Sequence[float]
-) -> Figure:
-    """Draw the tasks that a teacher drew lately, shape (n, d), with its Gaussians if it has any."""
-    gaussians = getattr(teacher, "gaussians", None)
-    return figures.task_distribution(
-        points, scores, space, gaussians=_ellipses(gaussians()) if gaussians is not None else ()
-    )
-
-
-def drawn_tasks(folder: RunFolder) -> tuple[NDArray[np.float64], list[float], TaskSpace] | None:
-    """Give the tasks that a teacher drew over a run, shape (n, d), with scores and space; None if none did."""
-    from lifelong_rl.envs.factory import family
-
-    episodes = [episode for episode in folder.episodes() if "params" in episode]
-    if not episodes:
-        return None
-    space = family(folder.config["scenario"]["family"]).task_space
-    points = np.array([space.encode(episode["params"]) for episode in episodes])
-    return points, [episode["score"] for episode in episodes], space
 
 
 def report_runs(folders: Sequence[RunFolder], references_of: Callable[[RunFolder], References]) -> str:
@@ -166,12 +138,6 @@ def _cell(seeds: Sequence[Sequence[MetricValue]], name: str) -> str:
 
 def _rounded(number: float) -> str:
     return f"{round(number, 2) + 0.0:.2f}"  # adding 0 makes a rounded -0 a plain one
-
-
-def _ellipses(gaussians: Any) -> list[tuple[Any, Any]]:
-    if gaussians is None:
-        return []
-    return list(zip(gaussians.means, gaussians.covariances, strict=True))
 
 
 def group_label(config: Mapping[str, Any]) -> str:

@@ -181,6 +181,16 @@ class RunFolder:
 
     # Checkpoints
 
+    def teacher_path(self, block: int) -> Path:
+        """Where the state of a block's teacher lies (0 is the first block)."""
+        return self.path / "teachers" / f"block-{block + 1}.npz"
+
+    def save_teacher(self, block: int, state: bytes) -> None:
+        """Write the state of a block's teacher in place of the one before."""
+        path = self.teacher_path(block)
+        path.parent.mkdir(exist_ok=True)
+        _write_durably(path, state)
+
     @property
     def checkpoints_path(self) -> Path:
         """Where the checkpoints lie, one folder each, named by environment steps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -77,6 +78,8 @@ class TaughtTasks:
         self.teacher = teacher
         self.space = space
         self.name = name
+        self._seconds = 0.0  # the teacher's time since the last `microseconds`, and the episodes it heard of
+        self._n_episodes = 0
         teacher.reset(space, rng)
 
     @property
@@ -92,11 +95,23 @@ class TaughtTasks:
 
     def next(self, n: int) -> Sequence[Task]:
         """Give the teacher's next ``n`` tasks; ValueError where it leaves the unit cube."""
-        return self.space.decode_many(self.teacher.sample(n))
+        start = time.perf_counter()
+        units = self.teacher.sample(n)
+        self._seconds += time.perf_counter() - start
+        return self.space.decode_many(units)
 
     def update(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
         """Hand finished episodes to the teacher."""
+        start = time.perf_counter()
         self.teacher.update(np.array([task.unit for task in tasks]), outcomes)
+        self._seconds += time.perf_counter() - start
+        self._n_episodes += len(tasks)
+
+    def microseconds(self) -> float:
+        """Give the teacher's time (sampling and updating) an episode since the last call, in microseconds."""
+        spent = 1e6 * self._seconds / max(self._n_episodes, 1)
+        self._seconds, self._n_episodes = 0.0, 0
+        return spent
 
     def state_dict(self) -> dict[str, Any]:
         """Give the teacher's state."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
@@ -277,7 +278,14 @@ class Trainer:
         self.agent.write_logs()
         source = self.curriculum.source
         if isinstance(source, TaughtTasks):
-            self.recorder.scalars(source.teacher.diagnostics(), self.step, "teacher/")
+            from lifelong_rl.tracking.teaching import drawn_statistics
+
+            statistics = drawn_statistics(self._recent_points(source), source.space)
+            self.recorder.scalars(statistics | source.teacher.diagnostics(), self.step, "teacher/")
+            self.recorder.scalars({"teacher_us_per_episode": source.microseconds()}, self.step, "time/")
+
+    def _recent_points(self, source: TaughtTasks) -> NDArray[np.float64]:
+        return np.array([point for point, _ in self._recent]).reshape(-1, source.space.dimension)
 
     def _evaluate(self, at: Literal["start", "during", "end"]) -> None:
         self.progress.announce("evaluating")
@@ -294,13 +302,14 @@ class Trainer:
         self._draw_figures(at)
 
     def _draw_figures(self, at: str) -> None:
-        from lifelong_rl.tracking import report
+        from lifelong_rl.tracking import report, teaching
 
         source = self.curriculum.source
         if at != "start" and isinstance(source, TaughtTasks) and self._is_figure_due(at):
-            points = np.array([point for point, _ in self._recent]).reshape(-1, source.space.dimension)
-            figure = report.teacher_figure(source.teacher, source.space, points, [s for _, s in self._recent])
+            points, scores = self._recent_points(source), [score for _, score in self._recent]
+            figure = teaching.teacher_figure(source.teacher, source.space, points, scores)
             self.recorder.figure("teacher/task_distribution", figure, self.step)
+            self.folder.save_teacher(self.block_index, state_to_bytes(source.state_dict()))
         if at == "end":
             log = self.folder.evaluation_log()
             for metric in score(log, tuple(FAMILIES), cached_references(self.folder)):

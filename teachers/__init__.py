@@ -12,11 +12,13 @@ from lifelong_rl.teachers.base import Outcomes, Teacher, hyperparameter_names, h
 from lifelong_rl.teachers.check import TeacherError, check_teacher
 
 if TYPE_CHECKING:
+    from lifelong_rl.teachers.accel import ACCEL
     from lifelong_rl.teachers.adr import ADR
     from lifelong_rl.teachers.alp_gmm import ALPGMM
     from lifelong_rl.teachers.exp3 import EXP3
     from lifelong_rl.teachers.mixture import Mixture
     from lifelong_rl.teachers.oracle import Oracle
+    from lifelong_rl.teachers.plr import PLR, RobustPLR
     from lifelong_rl.teachers.random import RandomTeacher
     from lifelong_rl.teachers.restriction import Restriction
     from lifelong_rl.teachers.riac import RIAC
@@ -34,13 +36,18 @@ TEACHERS: dict[str, str] = {
     "spdl": "lifelong_rl.teachers.spdl:SPDL",
     "adr": "lifelong_rl.teachers.adr:ADR",
     "oracle": "lifelong_rl.teachers.oracle:Oracle",
+    "plr": "lifelong_rl.teachers.plr:PLR",
+    "robust-plr": "lifelong_rl.teachers.plr:RobustPLR",
+    "accel": "lifelong_rl.teachers.accel:ACCEL",
 }
 """The teachers by name; each is imported when it is first asked for."""
 
 __all__ = [
+    "ACCEL",
     "ADR",
     "ALPGMM",
     "EXP3",
+    "PLR",
     "RIAC",
     "SPDL",
     "TEACHERS",
@@ -49,6 +56,7 @@ __all__ = [
     "Outcomes",
     "RandomTeacher",
     "Restriction",
+    "RobustPLR",
     "Teacher",
     "TeacherError",
     "TeacherSequence",

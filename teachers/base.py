@@ -296,6 +296,17 @@ def check_state(owner: str, expected: Mapping[str, Any], found: Mapping[str, Any
                 )
 
 
+def check_rows(owner: str, state: Mapping[str, Any], *names: str) -> None:
+    """Check that these arrays of a state have as many rows as each other; ValueError says which has how many.
+
+    owner: whose state it is, for the error: "the teacher 'RIAC'".
+    """
+    rows = {name: len(state[name]) for name in names}
+    if len(set(rows.values())) > 1:
+        found = ", ".join(f"{name} {n}" for name, n in rows.items())
+        raise ValueError(f"a state of {owner} is damaged: its arrays must have as many rows each, found {found}.")
+
+
 def _plain(value: Any) -> Any:
     """Give a hyper-parameter as what it is after a trip through JSON, so that states can be compared."""
     if value is None or isinstance(value, bool | int | float | str):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -32,6 +34,8 @@ class ComposedTeacher(Teacher):
     teachers: Sequence[Entry]
     hear: Hearing = "all"
 
+    _untrained: NDArray[np.bool_] | None = None
+
     @property
     def entries(self) -> Sequence[Entry]:
         """The children's entries; ValueError where they are no list of at least one."""
@@ -49,7 +53,20 @@ class ComposedTeacher(Teacher):
     @property
     def needs(self) -> frozenset[str]:
         """What any child needs of outcomes."""
+        if self._space is not None:
+            return self._needs  # asked at every episode
         return frozenset().union(*(teacher_from(entry).needs for entry in self.entries))
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether any child only looks at some tasks."""
+        made = self.children.values() if self._space is not None else map(teacher_from, self.entries)
+        return any(child.is_selective for child in made)
+
+    @property
+    def untrained(self) -> NDArray[np.bool_] | None:
+        """Which of the tasks drawn last a child only looks at, shape (n,); None for none."""
+        return self._untrained
 
     def reset(self, space: TaskSpace, rng: np.random.Generator) -> None:
         """Bind to a task space and make the children afresh; ValueError for an entry that is no teacher."""
@@ -60,28 +77,39 @@ class ComposedTeacher(Teacher):
         """The teachers that this one is made of, by label: the name, with -2, -3 behind where it comes again."""
         for child in self.children.values():
             child.reset(self._child_space(), np.random.default_rng(rng.integers(2**32, size=4)))
-        self._n_drawn = np.zeros(len(self.children), dtype=np.int64)
+        self._needs = frozenset().union(*(child.needs for child in self.children.values()))
+        self._n_drawn = [0] * len(self.children)
 
     def _child_space(self) -> TaskSpace:
         return self.space
 
-    def _sample_from(self, choices: NDArray[np.intp]) -> Floats:
-        """Draw one task from the child of each number in ``choices``, shape (n,); shape (n, d)."""
+    def _sample_from(self, choices: Sequence[int]) -> Floats:
+        """Draw one task from the child of each number in ``choices``; shape (n, d)."""
+        for number in choices:
+            self._n_drawn[number] += 1
+        children = list(self.children.values())
+        if len(choices) == 1:
+            task = children[choices[0]].sample(1)
+            self._untrained = children[choices[0]].untrained
+            return task
         tasks = np.empty((len(choices), self.space.dimension))
-        for number, child in enumerate(self.children.values()):
-            rows = np.flatnonzero(choices == number)
-            if len(rows):
-                tasks[rows] = child.sample(len(rows))
-                self._n_drawn[number] += len(rows)
+        untrained = np.zeros(len(choices), dtype=bool)
+        numbers = np.array(choices, dtype=np.intp)
+        for number in sorted(set(choices)):
+            rows = np.flatnonzero(numbers == number)
+            tasks[rows] = children[number].sample(len(rows))
+            if (of_child := children[number].untrained) is not None:
+                untrained[rows] = of_child
+        self._untrained = untrained if untrained.any() else None
         return tasks
 
     def _tell(self, tasks: Floats, outcomes: Outcomes, drawn_by: Floats) -> None:
-        """Hand episodes to the children that hear them; drawn_by: number of the child, NaN if none, shape (n,)."""
+        """Hand episodes to the children that hear them; drawn_by: number of the child, -1 if none, shape (n,)."""
         for number, child in enumerate(self.children.values()):
             if self.hear == "all":
                 child.update(tasks, outcomes)
                 continue
-            rows = np.flatnonzero((drawn_by == number) | np.isnan(drawn_by))
+            rows = np.flatnonzero((drawn_by == number) | (drawn_by < 0.0))
             if len(rows):
                 child.update(tasks[rows], outcomes[rows])
 
@@ -120,26 +148,26 @@ class ComposedTeacher(Teacher):
         if densities.sum() > 0.0:
             numbers["entropy"] = evenness(densities)
         for label, n_drawn, child in zip(self.children, self._n_drawn, self.children.values(), strict=True):
-            if self._n_drawn.any():
-                numbers[f"{label}_share"] = float(n_drawn / self._n_drawn.sum())
+            if any(self._n_drawn):
+                numbers[f"{label}_share"] = n_drawn / sum(self._n_drawn)
             numbers |= {f"{label}/{name}": value for name, value in child.diagnostics().items()}
         return numbers
 
     def state_dict(self) -> dict[str, Any]:
         """Give the children's states by label, how often each was drawn from, and the generator."""
         children = {label: child.state_dict() for label, child in self.children.items()}
-        return {**super().state_dict(), "children": children, "n_drawn": self._n_drawn.copy()}
+        return {**super().state_dict(), "children": children, "n_drawn": np.array(self._n_drawn)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
-        if state["n_drawn"].shape != self._n_drawn.shape:
+        if len(state["n_drawn"]) != len(self.children):
             raise ValueError(
-                f"n_drawn has a number for each of {len(self.children)} teachers, found {state['n_drawn'].shape}."
+                f"n_drawn has a number for each of {len(self.children)} teachers, found {state['n_drawn']}."
             )
         for label, child in self.children.items():
             child.load_state_dict(state["children"][label])
-        self._n_drawn = state["n_drawn"].copy()
+        self._n_drawn = state["n_drawn"].tolist()
 
     def _identity(self) -> dict[str, Any]:
         # "alp-gmm", {"name": "alp-gmm"} and ALPGMM() are one: the children's states say what their settings are.
@@ -162,10 +190,8 @@ def children_by_label(entries: Iterable[Entry]) -> dict[str, Teacher]:
     return children
 
 
-def choose(shares: Floats, uniform: Floats) -> NDArray[np.intp]:
-    """Turn uniform numbers in [0, 1), shape (n,), into choices with these probabilities, shape (k,); shape (n,)."""
-    cumulative = np.cumsum(shares)
-    choices = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
-    last = np.flatnonzero(shares)[-1]  # rounding may reach beyond it
-    drawn: NDArray[np.intp] = np.minimum(choices, last)
-    return drawn
+def choose(shares: Sequence[float], uniform: Floats) -> list[int]:
+    """Turn n uniform numbers in [0, 1), shape (n,), into choices with probabilities in proportion to k shares."""
+    cumulative = list(accumulate(shares))
+    last = max(number for number, share in enumerate(shares) if share > 0.0)  # rounding may reach beyond it
+    return [min(bisect_right(cumulative, number * cumulative[-1]), last) for number in uniform.tolist()]

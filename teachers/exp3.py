@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,11 @@ from lifelong_rl.teachers.base import Floats, Outcomes
 from lifelong_rl.teachers.composed import ComposedTeacher, Entry, Hearing, choose
 from lifelong_rl.teachers.open_draws import OpenDraws
 from lifelong_rl.teachers.progress import ProgressHistory
+
+EVERY = 10
+"""Episodes between changes of the weights: progress of ten episodes costs little more than that of one."""
+
+UNKNOWN = (-1.0, 1.0)  # the note on a task that no teacher here drew
 
 
 class EXP3(ComposedTeacher):
@@ -25,7 +31,7 @@ class EXP3(ComposedTeacher):
     The gain is the learning progress of the episode (see :class:`ProgressHistory`), put on the scale of the progress
     seen so far as Graves et al. 2017 do (section 2, "reward scaling"): 0 below the 20th percentile of a uniform
     sample of all gains, 1 above the 80th, linear between; theirs runs from -1 to 1, Auer's from 0 to 1. An outcome
-    of a task that no teacher here drew moves no weight.
+    of a task that no teacher here drew moves no weight. Weights change at every 10th episode.
 
     It keeps what its teachers keep, ``max_history`` to twice as many episodes, ``sample_size`` gains, and up to
     10,000 tasks whose episodes have not ended.
@@ -62,10 +68,11 @@ class EXP3(ComposedTeacher):
         """Bind to a task space and start afresh; ValueError names a hyper-parameter out of its range."""
         self._check_hyperparameters()
         super().reset(space, rng)
-        self._weights = np.full(len(self.children), 1.0 / len(self.children))
+        self._weights = [1.0 / len(self.children)] * len(self.children)  # they always sum to 1
         self._history = ProgressHistory(space, keep=self.max_history)
         self._scale = QuantileScale(self.sample_size)
         self._open = OpenDraws(space, 2)  # the teacher's number and its probability at the draw
+        self._unrewarded: list[tuple[float, ...]] = []  # such notes on the last episodes
 
     def _check_hyperparameters(self) -> None:
         rules = [
@@ -73,7 +80,7 @@ class EXP3(ComposedTeacher):
             ("exploration", 0.0 < self.exploration <= 1.0, "in (0, 1]"),
             ("forgetting", 0.0 <= self.forgetting <= 1.0, "in [0, 1]"),
             ("sample_size", self.sample_size >= 2, "at least 2"),
-            ("max_history", self.max_history >= 6, "at least 6"),
+            ("max_history", self.max_history >= EVERY, f"at least {EVERY}"),
         ]
         for name, is_valid, allowed in rules:
             if not is_valid:
@@ -81,40 +88,49 @@ class EXP3(ComposedTeacher):
 
     def probabilities(self) -> Floats:
         """Give the probability of drawing from each teacher, shape (number of teachers,)."""
-        return (1.0 - self.exploration) * self._weights + self.exploration / len(self._weights)
+        return np.array(self._probabilities())
+
+    def _probabilities(self) -> list[float]:
+        even = self.exploration / len(self._weights)
+        return [(1.0 - self.exploration) * weight + even for weight in self._weights]
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]."""
-        probabilities = self.probabilities()
+        probabilities = self._probabilities()
         choices = choose(probabilities, self.rng.random(n))
         tasks = self._sample_from(choices)
-        self._open.add(tasks, np.column_stack([choices, probabilities[choices]]))
+        self._open.add(tasks, [(float(choice), probabilities[choice]) for choice in choices])
         return tasks
 
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Reward who drew the tasks of n finished episodes, shape (n, d), and hand these to the teachers."""
         tasks = self.checked(tasks, outcomes)
-        notes = self._open.take(tasks)
-        for start in range(0, len(tasks), self.max_history):  # no more at once than the history keeps
-            rows = slice(start, start + self.max_history)
-            self._reward(tasks[rows], outcomes.scores[rows], notes[rows])
-        self._tell(tasks, outcomes, notes[:, 0])
+        notes = [note or UNKNOWN for note in self._open.take(tasks)]
+        start = 0
+        while start < len(tasks):
+            stop = min(len(tasks), start + EVERY - len(self._unrewarded))
+            self._history.append(tasks[start:stop], outcomes.scores[start:stop])
+            self._unrewarded += notes[start:stop]
+            if len(self._unrewarded) == EVERY:
+                self._reward()
+            start = stop
+        self._tell(tasks, outcomes, np.array([choice for choice, _ in notes]))
 
-    def _reward(self, tasks: Floats, scores: Floats, notes: Floats) -> None:
-        self._history.append(tasks, scores)
-        progress = self._history.recent_progress(len(tasks))
-        gains = np.abs(progress) if self.gain == "absolute" else progress
-        for (choice, probability), gain in zip(notes.tolist(), gains.tolist(), strict=True):
-            scaled = self._scale.scaled(gain, self.rng)
-            if choice == choice:  # not NaN: a task that was drawn here
-                self._grow(int(choice), scaled / probability)
+    def _reward(self) -> None:
+        """Turn the progress of the last episodes into weights."""
+        progress = self._history.recent_progress(EVERY)
+        gains = self._scale.scaled(np.abs(progress) if self.gain == "absolute" else progress, self.rng)
+        for (choice, probability), gain in zip(self._unrewarded, gains.tolist(), strict=True):
+            if choice >= 0.0:
+                self._grow(int(choice), gain / probability)
+        self._unrewarded = []
 
     def _grow(self, choice: int, estimated_gain: float) -> None:
         n = len(self._weights)
-        floor = np.e * self.forgetting / n  # the weights sum to 1
-        self._weights[choice] *= np.exp(self.exploration * estimated_gain / n)
-        self._weights += floor
-        self._weights /= self._weights.sum()
+        self._weights[choice] *= math.exp(self.exploration * estimated_gain / n)
+        grown = [weight + math.e * self.forgetting / n for weight in self._weights]  # they summed to 1
+        total = sum(grown)
+        self._weights = [weight / total for weight in grown]
 
     def diagnostics(self) -> dict[str, float]:
         """Give each teacher's present probability beside its share of all draws, and what it says itself."""
@@ -125,7 +141,8 @@ class EXP3(ComposedTeacher):
         """Give the weights, what gains are measured on, the teachers' states, the open draws and the generator."""
         return {
             **super().state_dict(),
-            "weights": self._weights.copy(),
+            "weights": np.array(self._weights),
+            "unrewarded": np.array(self._unrewarded).reshape(-1, 2),
             "history": self._history.state_dict(),
             "scale": self._scale.state_dict(),
             "open": self._open.state_dict(),
@@ -134,50 +151,49 @@ class EXP3(ComposedTeacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
-        if state["weights"].shape != self._weights.shape:
-            raise ValueError(f"weights has the shape {self._weights.shape}, found {state['weights'].shape}.")
-        self._weights = state["weights"].copy()
+        if len(state["weights"]) != len(self._weights):
+            raise ValueError(f"{len(self._weights)} weights are expected, found {len(state['weights'])}.")
+        if len(state["unrewarded"]) >= EVERY or state["unrewarded"].shape[1:] != (2,):
+            raise ValueError(f"unrewarded has a shape (n < {EVERY}, 2), found {state['unrewarded'].shape}.")
+        self._weights = state["weights"].tolist()
+        self._unrewarded = [tuple(note) for note in state["unrewarded"].tolist()]
         self._history.load_state_dict(state["history"])
         self._scale.load_state_dict(state["scale"])
         self._open.load_state_dict(state["open"])
 
 
 class QuantileScale:
-    """Puts numbers on a scale from 0 to 1 by the quantiles of a uniform sample of those before (a reservoir).
+    """Puts numbers on a scale from 0 to 1 by the quantiles of a uniform sample of all so far (a reservoir).
 
-    Of n numbers so far each is in the sample with the same probability (Vitter 1985, algorithm R). The quantiles are
-    computed again at every 20th number.
+    Of n numbers so far each is in the sample with the same probability (Vitter 1985, algorithm R).
     """
 
     LOW, HIGH = 0.2, 0.8
-    EVERY = 20
 
     def __init__(self, size: int) -> None:
         """Start empty. size: numbers in the sample."""
         self._sample = np.zeros(size)
         self._count = 0
-        self._low = self._high = 0.0
 
-    def scaled(self, number: float, rng: np.random.Generator) -> float:
-        """Take a number in, and give it on the scale: 0 at or below the low quantile, 1 at or above the high one."""
-        place = self._count if self._count < len(self._sample) else int(rng.integers(self._count + 1))
-        if place < len(self._sample):
-            self._sample[place] = number
-        self._count += 1
-        if self._count % self.EVERY == 0 or self._count < self.EVERY:
-            sample = self._sample[: min(self._count, len(self._sample))]
-            self._low, self._high = np.quantile(sample, (self.LOW, self.HIGH)).tolist()
-        if self._high <= self._low:
-            return float(number > self._low)
-        return min(1.0, max(0.0, (number - self._low) / (self._high - self._low)))
+    def scaled(self, numbers: Floats, rng: np.random.Generator) -> Floats:
+        """Take n numbers in, shape (n,), and give them on the scale: 0 at the low quantile, 1 at the high one."""
+        for number in numbers.tolist():
+            place = self._count if self._count < len(self._sample) else int(rng.integers(self._count + 1))
+            if place < len(self._sample):
+                self._sample[place] = number
+            self._count += 1
+        low, high = np.quantile(self._sample[: min(self._count, len(self._sample))], (self.LOW, self.HIGH))
+        if high <= low:
+            return np.where(numbers > low, 1.0, 0.0)
+        scaled: Floats = np.clip((numbers - low) / (high - low), 0.0, 1.0)
+        return scaled
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the sample, the count and the quantiles."""
-        return {"sample": self._sample.copy(), "count": self._count, "low": self._low, "high": self._high}
+        """Give the sample and the count."""
+        return {"sample": self._sample.copy(), "count": self._count}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave; ValueError for a sample of another size."""
         if state["sample"].shape != self._sample.shape:
             raise ValueError(f"the sample has the shape {self._sample.shape}, found {state['sample'].shape}.")
-        self._sample = state["sample"].copy()
-        self._count, self._low, self._high = state["count"], state["low"], state["high"]
+        self._sample, self._count = state["sample"].copy(), state["count"]

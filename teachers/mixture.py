@@ -49,25 +49,26 @@ class Mixture(ComposedTeacher):
             )
         if not weights.sum() > 0.0:
             raise ValueError(f"weights of Mixture must not all be 0, found {self.weights!r}.")
-        self._shares: Floats = weights / weights.sum()
+        self._shares: list[float] = (weights / weights.sum()).tolist()
         self._open = OpenDraws(space, 1)
 
     def probabilities(self) -> Floats:
         """Give the share of each teacher, shape (number of teachers,)."""
-        return self._shares.copy()
+        return np.array(self._shares)
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]."""
         choices = choose(self._shares, self.rng.random(n))
         tasks = self._sample_from(choices)
         if self.hear == "own":
-            self._open.add(tasks, choices[:, None].astype(np.float64))
+            self._open.add(tasks, [(float(choice),) for choice in choices])
         return tasks
 
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Hand n finished episodes, tasks of shape (n, d), to the teachers that hear them."""
         tasks = self.checked(tasks, outcomes)
-        self._tell(tasks, outcomes, self._open.take(tasks)[:, 0])
+        drawn_by = [note[0] if note else -1.0 for note in self._open.take(tasks)]
+        self._tell(tasks, outcomes, np.array(drawn_by))
 
     def state_dict(self) -> dict[str, Any]:
         """Give the teachers' states, the open draws and the generator."""

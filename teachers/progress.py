@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats
+from lifelong_rl.teachers.base import Floats, check_rows
 
 N_WITHOUT_PROGRESS = 6
 """The first episodes have no progress: it is 0 while 5 or fewer tasks are stored."""
@@ -149,6 +149,7 @@ class ProgressHistory:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave; later progress is the same bit for bit."""
+        check_rows("a progress history", state, "tasks", "scores", "progress")
         n = len(state["scores"])
         self._reserve(n)
         self._rows[:n] = state["tasks"]

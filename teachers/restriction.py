@@ -71,17 +71,23 @@ class Restriction(ComposedTeacher):
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks as points of the whole space, shape (n, d) in [0, 1]."""
         drawn = self._child.sample(n)
-        self._n_drawn += n
+        self._n_drawn[0] += n
+        self._untrained = self._child.untrained
         tasks = self.to_whole(drawn)
-        self._open.add(tasks, drawn)
+        self._open.add(tasks, [tuple(point) for point in drawn.tolist()])
         return tasks
 
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Hand those of n finished episodes, tasks of shape (n, d), to the teacher that lie in its sub-space."""
         tasks = self.checked(tasks, outcomes)
-        points, is_inside = self.to_part(tasks)
         drawn = self._open.take(tasks)
-        points = np.where(np.isnan(drawn), points, drawn)
+        if drawn and all(drawn):
+            self._child.update(np.array(drawn), outcomes)
+            return
+        points, is_inside = self.to_part(tasks)
+        for row, point in enumerate(drawn):
+            if point:
+                points[row] = point
         if is_inside.any():
             self._child.update(points[is_inside], outcomes[is_inside])
 

@@ -88,25 +88,25 @@ class TeacherSequence(ComposedTeacher):
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks of the present stage, shape (n, d) in [0, 1]."""
-        tasks = self._sample_from(np.full(n, self._stage))
-        self._open.add(tasks, np.full((n, 1), float(self._stage)))
+        tasks = self._sample_from([self._stage] * n)
+        self._open.add(tasks, [(float(self._stage),)] * n)
         return tasks
 
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Hand n finished episodes, tasks of shape (n, d), to the teachers that hear them, and end stages."""
         tasks = self.checked(tasks, outcomes)
-        drawn_by = self._open.take(tasks)[:, 0]
+        drawn_by = [note[0] if note else -1.0 for note in self._open.take(tasks)]
         progress = np.zeros(len(tasks))
         if self._history is not None:
             for i in range(len(tasks)):  # one by one: a batch may be longer than what the history keeps
                 self._history.append(tasks[i : i + 1], outcomes.scores[i : i + 1])
                 progress[i] = abs(self._history.recent_progress(1)[0])
         for i, row in enumerate(zip(outcomes.scores, outcomes.successes, progress, strict=True)):
-            if np.isnan(drawn_by[i]):
+            if drawn_by[i] < 0.0:
                 drawn_by[i] = self._stage
             if drawn_by[i] == self._stage:
                 self._note(row)
-        self._tell(tasks, outcomes, drawn_by)
+        self._tell(tasks, outcomes, np.array(drawn_by))
 
     def _note(self, row: tuple[float, ...]) -> None:
         self._recent[self._n_episodes % len(self._recent)] = row

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace, is_in_unit_cube
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_shapes
 from lifelong_rl.teachers.density import box_evenness
 
 _LIMITS = np.array([[0.0], [1.0]])  # of the cube, as rows of lower and upper bounds
@@ -155,6 +155,8 @@ class ADR(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        shapes = {"box": self._box.shape, "sums": self._sums.shape, "counts": self._counts.shape}
+        check_shapes("the teacher 'ADR'", state, **shapes)
         self._box, self._sums, self._counts = (state[name].copy() for name in ("box", "sums", "counts"))
         self._n_boundary, self._n_uniform = state["n_boundary"], state["n_uniform"]
         self._look_at_box()

@@ -307,6 +307,13 @@ def check_rows(owner: str, state: Mapping[str, Any], *names: str) -> None:
         raise ValueError(f"a state of {owner} is damaged: its arrays must have as many rows each, found {found}.")
 
 
+def check_shapes(owner: str, state: Mapping[str, Any], **expected: tuple[int, ...]) -> None:
+    """Check that arrays of a state have these shapes, by name; ValueError says which has not. owner: whose it is."""
+    for name, shape in expected.items():
+        if np.shape(state[name]) != shape:
+            raise ValueError(f"{name!r} in a state of {owner} has the shape {shape}, found {np.shape(state[name])}.")
+
+
 def _plain(value: Any) -> Any:
     """Give a hyper-parameter as what it is after a trip through JSON, so that states can be compared."""
     if value is None or isinstance(value, bool | int | float | str):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lifelong_rl.envs.space import Kind, TaskSpace
 from lifelong_rl.teachers import teacher_entry, teacher_from
 from lifelong_rl.teachers.alp_gmm import Gaussians
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_shapes
 from lifelong_rl.teachers.density import evenness, reference_points
 
 Entry: TypeAlias = str | Mapping[str, Any] | Teacher
@@ -161,10 +161,7 @@ class ComposedTeacher(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
-        if len(state["n_drawn"]) != len(self.children):
-            raise ValueError(
-                f"n_drawn has a number for each of {len(self.children)} teachers, found {state['n_drawn']}."
-            )
+        check_shapes(f"the teacher {type(self).__name__!r}", state, n_drawn=(len(self.children),))
         for label, child in self.children.items():
             child.load_state_dict(state["children"][label])
         self._n_drawn = state["n_drawn"].tolist()

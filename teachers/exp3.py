@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes
+from lifelong_rl.teachers.base import Floats, Outcomes, check_shapes
 from lifelong_rl.teachers.composed import ComposedTeacher, Entry, Hearing, choose
 from lifelong_rl.teachers.open_draws import OpenDraws
 from lifelong_rl.teachers.progress import ProgressHistory
@@ -151,8 +151,7 @@ class EXP3(ComposedTeacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
-        if len(state["weights"]) != len(self._weights):
-            raise ValueError(f"{len(self._weights)} weights are expected, found {len(state['weights'])}.")
+        check_shapes("the teacher 'EXP3'", state, weights=(len(self._weights),))
         if len(state["unrewarded"]) >= EVERY or state["unrewarded"].shape[1:] != (2,):
             raise ValueError(f"unrewarded has a shape (n < {EVERY}, 2), found {state['unrewarded'].shape}.")
         self._weights = state["weights"].tolist()
@@ -194,6 +193,5 @@ class QuantileScale:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave; ValueError for a sample of another size."""
-        if state["sample"].shape != self._sample.shape:
-            raise ValueError(f"the sample has the shape {self._sample.shape}, found {state['sample'].shape}.")
+        check_shapes("a scale of gains", state, sample=self._sample.shape)
         self._sample, self._count = state["sample"].copy(), state["count"]

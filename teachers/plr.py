@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_rows
 from lifelong_rl.teachers.density import cells_per_axis, covered_share, evenness, kernel_density
 
 Score: TypeAlias = Literal["positive_value_loss", "max_mc", "learnability", "absolute_progress"]
@@ -291,6 +291,7 @@ class PLR(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        check_rows("the teacher 'PLR'", state, "levels", "drawn_at", "best", "mean", "ranked")
         n = len(state["levels"])
         for name, array in (("levels", self._levels), ("drawn_at", self._drawn_at)):
             array[:n] = state[name]

@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import ndtri
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_rows
 from lifelong_rl.teachers.density import evenness, reference_points
 
 _NO_PROGRESS = 1e-12  # a difference of two means that is only rounding
@@ -127,6 +127,7 @@ class Regions:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave."""
+        check_rows("the regions of RIAC", state, *self._ARRAYS, "axes", "cuts", "children")
         for name in self._ARRAYS:
             setattr(self, name, state[name].copy())
         self.axes, self.cuts = state["axes"].tolist(), state["cuts"].tolist()

@@ -9,7 +9,7 @@ import numpy as np
 
 from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes
+from lifelong_rl.teachers.base import Floats, Outcomes, check_shapes
 from lifelong_rl.teachers.composed import ComposedTeacher, Entry, Hearing
 from lifelong_rl.teachers.open_draws import OpenDraws
 from lifelong_rl.teachers.progress import ProgressHistory
@@ -151,8 +151,7 @@ class TeacherSequence(ComposedTeacher):
             raise ValueError(f"the stage lies in 0 to {len(self.until)}, found {state['stage']!r}.")
         self._begin(state["stage"])
         self._n_episodes = state["n_episodes"]
-        if state["recent"].shape != self._recent.shape:
-            raise ValueError(f"recent outcomes have the shape {self._recent.shape}, found {state['recent'].shape}.")
+        check_shapes("the teacher 'TeacherSequence'", state, recent=self._recent.shape)
         self._recent = state["recent"].copy()
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_rows, check_shapes
 from lifelong_rl.teachers.density import evenness, reference_points
 from lifelong_rl.teachers.task_gaussian import SMALLEST_STD, TaskGaussian
 
@@ -280,6 +280,9 @@ class SPDL(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        d = self.space.dimension
+        check_shapes("the teacher 'SPDL'", state, mean=(d,), factor=(d, d))
+        check_rows("the teacher 'SPDL'", state, "tasks", "values")
         self._gaussian = TaskGaussian(state["mean"].copy(), state["factor"].copy())
         self._alpha = state["alpha"]
         self._n_updates, self._n_pending = state["n_updates"], state["n_pending"]

@@ -214,7 +214,7 @@ class Bench:
 
     def run(self) -> None:
         """Measure."""
-        from lifelong_rl.bench.jobs import jobs_of, run_jobs
+        from lifelong_rl.bench.jobs import check_processes, jobs_of, run_jobs
         from lifelong_rl.bench.settings import seeds_of, setting_of
         from lifelong_rl.bench.summary import document, summaries, table
 
@@ -222,6 +222,7 @@ class Bench:
         options = parse_options(self.teacher_options)
         is_traced = self.output is not None and self.figures
         jobs = jobs_of(self.teacher, settings, seeds_of(self.seeds), options, is_traced=is_traced)
+        check_processes(self.processes)
         if self.output is not None:
             from lifelong_rl.bench.output import check_is_new, write_output
 

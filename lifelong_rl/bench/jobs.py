@@ -37,19 +37,36 @@ def jobs_of(
     *,
     is_traced: bool = False,
 ) -> list[Job]:
-    """Give all combinations, teacher by teacher; ValueError for a teacher that cannot be measured in a setting.
+    """Give all combinations, teacher by teacher; ValueError for what cannot be measured, or is given twice.
 
     options: hyper-parameters of all the teachers; what stands under the name of one of them is for it alone.
     is_traced: whether the first seed of each teacher and setting keeps what was played.
     """
+    _check_distinct("teacher", teachers)
+    _check_distinct("setting", [setting.name for setting in settings])
     shared = {name: value for name, value in options.items() if name not in teachers}
     jobs = []
     for teacher in teachers:
-        own = {**shared, **options.get(teacher, {})}
+        own_options = options.get(teacher, {})
+        if not isinstance(own_options, Mapping):
+            raise ValueError(f"options of one teacher are given as {teacher}.name=value, found {own_options!r}.")
+        own = {**shared, **own_options}
         for setting in settings:
             bound_teacher(teacher, setting, seeds[0], own)
             jobs += [Job(teacher, setting, seed, own, is_traced and seed == seeds[0]) for seed in seeds]
     return jobs
+
+
+def _check_distinct(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the {what} {name!r} is given twice.")
+
+
+def check_processes(n_processes: int) -> None:
+    """Raise ValueError for a number of processes that cannot be."""
+    if n_processes < 1:
+        raise ValueError(f"the number of processes must be at least 1, found {n_processes}.")
 
 
 def run_jobs(jobs: Sequence[Job], n_processes: int, *, show_progress: bool = True) -> list[TeacherResult]:
@@ -57,8 +74,7 @@ def run_jobs(jobs: Sequence[Job], n_processes: int, *, show_progress: bool = Tru
 
     One process means this one. More are spawned: a script needs the usual ``if __name__ == "__main__":``.
     """
-    if n_processes < 1:
-        raise ValueError(f"the number of processes must be at least 1, found {n_processes}.")
+    check_processes(n_processes)
     n_episodes = sum(job.setting.n_episodes for job in jobs)
     with tqdm(total=n_episodes, unit="episode", unit_scale=True, disable=not show_progress) as bar:
         if min(n_processes, len(jobs)) == 1:

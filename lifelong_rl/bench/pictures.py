@@ -122,7 +122,7 @@ def write_animation(trace: Trace, title: str, path: Path) -> None:
 
 
 def _frames(trace: Trace, title: str) -> Iterator[NDArray[np.uint8]]:
-    """Yield a picture a moment, shape (height, width, 3); what stays the same is drawn once, as it takes most time."""
+    """Yield a picture a moment, shape (height, width, 3); what stays the same is drawn once, as it is slow."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = _figure(5.0, 4.4)

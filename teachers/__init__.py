@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lifelong_rl.teachers.accel import ACCEL
     from lifelong_rl.teachers.adr import ADR
     from lifelong_rl.teachers.alp_gmm import ALPGMM
+    from lifelong_rl.teachers.currot import CURROT
     from lifelong_rl.teachers.exp3 import EXP3
     from lifelong_rl.teachers.mixture import Mixture
     from lifelong_rl.teachers.oracle import Oracle
@@ -39,6 +40,7 @@ TEACHERS: dict[str, str] = {
     "plr": "lifelong_rl.teachers.plr:PLR",
     "robust-plr": "lifelong_rl.teachers.plr:RobustPLR",
     "accel": "lifelong_rl.teachers.accel:ACCEL",
+    "currot": "lifelong_rl.teachers.currot:CURROT",
 }
 """The teachers by name; each is imported when it is first asked for."""
 
@@ -46,6 +48,7 @@ __all__ = [
     "ACCEL",
     "ADR",
     "ALPGMM",
+    "CURROT",
     "EXP3",
     "PLR",
     "RIAC",

@@ -208,7 +208,8 @@ class SPDL(Teacher):
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""
         gaussian, normal = self._gaussian, self.rng.standard_normal((n, self.space.dimension))
         draws = gaussian.mean + np.einsum("ij,nj->ni", gaussian.factor, normal)
-        return np.minimum(np.maximum(draws, 0.0), 1.0)  # np.clip is slower for one task
+        clipped: Floats = np.minimum(np.maximum(draws, 0.0), 1.0)  # np.clip is slower for one task
+        return clipped
 
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Store n finished episodes, tasks of shape (n, d), and move at every ``update_every``-th of all."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lifelong_rl.teachers.accel import ACCEL
     from lifelong_rl.teachers.adr import ADR
     from lifelong_rl.teachers.alp_gmm import ALPGMM
+    from lifelong_rl.teachers.alp_gmm_fast import FastALPGMM
+    from lifelong_rl.teachers.alp_kde import ALPKDE
+    from lifelong_rl.teachers.covar_gmm import CovarGMM
     from lifelong_rl.teachers.currot import CURROT
     from lifelong_rl.teachers.exp3 import EXP3
     from lifelong_rl.teachers.mixture import Mixture
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 TEACHERS: dict[str, str] = {
     "random": "lifelong_rl.teachers.random:RandomTeacher",
     "alp-gmm": "lifelong_rl.teachers.alp_gmm:ALPGMM",
+    "alp-gmm-fast": "lifelong_rl.teachers.alp_gmm_fast:FastALPGMM",
+    "covar-gmm": "lifelong_rl.teachers.covar_gmm:CovarGMM",
+    "alp-kde": "lifelong_rl.teachers.alp_kde:ALPKDE",
     "mixture": "lifelong_rl.teachers.mixture:Mixture",
     "sequence": "lifelong_rl.teachers.sequence:TeacherSequence",
     "restriction": "lifelong_rl.teachers.restriction:Restriction",
@@ -48,12 +54,15 @@ __all__ = [
     "ACCEL",
     "ADR",
     "ALPGMM",
+    "ALPKDE",
     "CURROT",
     "EXP3",
     "PLR",
     "RIAC",
     "SPDL",
     "TEACHERS",
+    "CovarGMM",
+    "FastALPGMM",
     "Mixture",
     "Oracle",
     "Outcomes",

@@ -159,6 +159,87 @@ class ChangesItsInput(NearTheBest):
         tasks += 0.0 if not len(tasks) else 0.25 - tasks[0]
 
 
+class TrustsReturns(NearTheBest):
+    """Draws nearer to the best task the higher the returns are: e^1e9 is infinite, and infinity times 0 no number."""
+
+    def reset(self, space, rng):
+        super().reset(space, rng)
+        self.weight = 1.0
+
+    def update(self, tasks, outcomes):
+        super().update(tasks, outcomes)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for value in outcomes.returns:
+                self.weight = 0.5 * self.weight + 0.5 * float(np.exp(value))
+
+    def sample(self, n=1):
+        with np.errstate(invalid="ignore"):
+            pull = self.weight / (1.0 + self.weight)
+        return (1.0 - pull) * super().sample(n) + pull * self.best
+
+    def state_dict(self):
+        return {**super().state_dict(), "weight": self.weight}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.weight = state["weight"]
+
+
+class ExpectsItsOwnOrder(NearTheBest):
+    """Takes outcomes for those of the tasks that it drew last, and stumbles where they are others."""
+
+    def reset(self, space, rng):
+        super().reset(space, rng)
+        self.open = np.empty((0, space.dimension))
+
+    def sample(self, n=1):
+        tasks = super().sample(n)
+        self.open = tasks.copy()
+        return tasks
+
+    def update(self, tasks, outcomes):
+        super().update(tasks, outcomes)
+        if len(tasks) < len(self.open) and len(tasks) > 1 and tasks[0] not in self.open:
+            raise KeyError("no such draw")
+
+
+class SpreadOfEqualScores(NearTheBest):
+    """Reports the scores in standard deviations, also where they have none."""
+
+    def reset(self, space, rng):
+        super().reset(space, rng)
+        self.scores = np.empty(0)
+
+    def update(self, tasks, outcomes):
+        super().update(tasks, outcomes)
+        self.scores = np.append(self.scores, outcomes.scores)
+
+    def diagnostics(self):
+        with np.errstate(invalid="ignore"):
+            return {} if not len(self.scores) else {"skew": float((self.scores / self.scores.std()).mean())}
+
+    def state_dict(self):
+        return {**super().state_dict(), "scores": self.scores.copy()}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.scores = state["scores"].copy()
+
+
+class LostInManyDimensions(NearTheBest):
+    """Divides densities that are all 0 in 20 dimensions."""
+
+    def density(self, points):
+        near = np.exp(-(((points - self.best) / 0.01) ** 2).sum(axis=1))
+        with np.errstate(invalid="ignore"):
+            return near / near.sum() if points.shape[1] > 2 else np.ones(len(points))
+
+
+class MoreKeysWithAge(NearTheBest):
+    def state_dict(self):
+        return {**super().state_dict(), **({"has_learned": True} if self.best_score >= 0.0 else {})}
+
+
 class NegativeDensity(NearTheBest):
     def density(self, points):
         return np.full(len(points), -1.0)
@@ -239,6 +320,11 @@ BROKEN = {
     KeepsViews: "keeps an array that the caller may overwrite",
     GivesItsOwnArray: "keeps an array that the caller may overwrite",
     ChangesItsInput: "changes the array of tasks that it is given",
+    TrustsReturns: "samples a task outside the unit cube|nan",
+    ExpectsItsOwnOrder: r"raised KeyError .* where this is asked: Episodes may end in another order",
+    SpreadOfEqualScores: "the diagnostic 'skew' as (nan|inf)",
+    LostInManyDimensions: "gives a density that is not 8 finite numbers",
+    MoreKeysWithAge: r"has \['has_learned'\] in its state at some ages only",
     NegativeDensity: "gives a density",
     OneDensity: "gives a density",
     UnknownDiagnostic: "the diagnostic 'spread' as nan",

@@ -191,7 +191,7 @@ class Bench:
     what: Annotated[Literal["teachers"], tyro.conf.Positional] = "teachers"
     """What to measure."""
     teacher: tuple[str, ...] = ("random", "alp-gmm", "alp-gmm-fast", "riac")
-    """Teachers: names (see `lifelong-rl list teachers`) or module:Class. By default some that are quick to measure."""
+    """Teachers: names (see `lifelong-rl list teachers`) or module:Class; by default some that are quick."""
     setting: tuple[str, ...] = ("2d10",)
     """Settings: DIMSdCELLS[+IRRELEVANT][-VARIANT], such as 2d10, 4d4, 2d10+10 (irrelevant axes) or 2d10-noise."""
     seeds: str = "0..9"

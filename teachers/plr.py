@@ -46,7 +46,7 @@ class PLR(Teacher):
     is the level's running mean of outcome scores; "absolute_progress", the change of that mean by an episode (for a
     new level: from the nearest level's mean). The first two need an agent that gives them; the others need none.
 
-    Memory: ``capacity`` levels of d + 4 numbers, whatever the number of episodes.
+    Memory: ``capacity`` levels of d + 5 numbers, whatever the number of episodes.
     """
 
     def __init__(

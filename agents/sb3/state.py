@@ -152,7 +152,7 @@ def _restore_replay(buffer: ReplayBuffer, state: Mapping[str, Any]) -> None:
             present[: len(values)] = values
     buffer.pos, buffer.full = state["pos"], state["full"]
     if isinstance(buffer, HookedReplay):
-        buffer.n_left_out, buffer.untrained = state["n_left_out"], None
-        if state["untrained"] is not None:
+        buffer.n_left_out, buffer.untrained = state.get("n_left_out", 0), None
+        if state.get("untrained") is not None:
             buffer.untrained = np.zeros((buffer.buffer_size, buffer.n_envs), np.bool_)
             buffer.untrained[: len(state["untrained"])] = state["untrained"]

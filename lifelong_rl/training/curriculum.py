@@ -309,11 +309,11 @@ class Curriculum(VecEnvWrapper):
         self._seeds, self._seeded_at = list(episodes["seeds"]), list(episodes["seeded_at"])
         self._tasks = [[_task_from(task) for task in tasks] for tasks in episodes["tasks"]]
         self._queued = [
-            (_task_from(entry["task"]), entry["seed"], entry["untrained"]) for entry in episodes["queued"]
+            (_task_from(entry["task"]), entry["seed"], entry.get("untrained", False)) for entry in episodes["queued"]
         ]
-        self._untrained = list(episodes["untrained"])
+        self._untrained = list(episodes.get("untrained", self._untrained))
         self._witness = None
-        if episodes["witness"] is not None:
+        if episodes.get("witness") is not None:
             self._witness = Witness(self.num_envs)
             self._witness.load_state_dict(episodes["witness"])
         self._first_action = min(self._seeded_at)

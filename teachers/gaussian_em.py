@@ -198,7 +198,8 @@ def spread_rows(points: Floats, uniform: Floats) -> NDArray[np.intp]:
 def _nearest(points: Floats, seeds: Floats) -> Floats:
     """Give 1 where a seed is a point's nearest, else 0, shape (k, n)."""
     distances = ((points - seeds[:, None]) ** 2).sum(axis=2)
-    return (distances.argmin(axis=0) == np.arange(len(seeds))[:, None]).astype(np.float64)
+    shares: Floats = (distances.argmin(axis=0) == np.arange(len(seeds))[:, None]).astype(np.float64)
+    return shares
 
 
 def _without_lightest(shares: Floats) -> Floats:

@@ -107,7 +107,8 @@ class GaussianTeacher(Teacher):
         # einsum: a matrix product's last bits depend on the number of rows
         draws = np.einsum("nij,nj->ni", self._factors[chosen], normal)
         draws += self._centres[chosen]
-        return np.minimum(np.maximum(draws, 0.0, out=draws), 1.0, out=draws)
+        clipped: Floats = np.minimum(np.maximum(draws, 0.0), 1.0)  # np.clip is slow on a few numbers
+        return clipped
 
     def gaussians(self) -> Gaussians:
         """Give the present Gaussians over the task axes and the probability of drawing from each."""

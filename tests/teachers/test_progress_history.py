@@ -116,3 +116,27 @@ def test_a_bounded_history_does_not_depend_on_batches():
 
     assert np.array_equal(one.progress, other.progress)
     assert np.array_equal(one.tasks, other.tasks)
+
+
+def test_integers_and_categories_are_as_far_apart_as_the_space_says():
+    space = TaskSpace(
+        "mixed",
+        [
+            Feature.integer("n", 1, 4, 1),
+            Feature.category("floor", ["ice", "sand", "mud"], "ice"),
+            Feature.real("x", 0.0, 1.0, 0.5),
+        ],
+    )
+    rng = np.random.default_rng(0)
+    tasks, scores = rng.random((700, 3)), rng.random(700)
+    whole, parts, loaded = ProgressHistory(space), ProgressHistory(space), ProgressHistory(space)
+
+    whole.append(tasks, scores)
+    for i in range(400):
+        parts.append(tasks[i : i + 1], scores[i : i + 1])
+        parts.recent_progress(1)
+    loaded.load_state_dict(parts.state_dict())
+    loaded.append(tasks[400:], scores[400:])
+
+    assert whole.progress == pytest.approx(by_definition(space.embed(tasks), scores))
+    assert np.array_equal(loaded.progress, whole.progress)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from itertools import accumulate
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_rows
 from lifelong_rl.teachers.density import cells_per_axis, covered_share, evenness, kernel_density
+from lifelong_rl.teachers.ranking import Ranking
 
 Score: TypeAlias = Literal["positive_value_loss", "max_mc", "learnability", "absolute_progress"]
 
@@ -96,12 +95,9 @@ class PLR(Teacher):
         self._mean = np.empty(n)  # running mean of outcome scores
         self._sources: list[int] = []  # of the tasks drawn last
         self._drawn = [0, 0, 0]  # tasks drawn from each source
-        self._ranking: list[tuple[float, float, int]] = []  # (score, random, slot), the lowest score first
-        self._entry: list[tuple[float, float, int]] = []  # of each slot, as it stands in the ranking
+        self._ranking = Ranking(n, self.temperature)  # of the slots
         self._slots: dict[bytes, int] = {}
         self._n_to_replay = max(1, int(np.ceil(self.min_fill * n)))
-        weights = np.arange(1, n + 1, dtype=np.float64) ** (-1.0 / self.temperature)
-        self._cumulative = list(accumulate(weights.tolist()))
 
     def _check_hyperparameters(self) -> None:
         rules = [
@@ -132,8 +128,9 @@ class PLR(Teacher):
 
     def _next(self) -> tuple[Floats, int]:
         """Give one task and where it comes from."""
-        if len(self._entry) >= self._n_to_replay and self.rng.random() < self.replay_probability:
-            slot = self._stale_slot() if self.rng.random() < self.staleness else self._ranked_slot()
+        if len(self._ranking) >= self._n_to_replay and self.rng.random() < self.replay_probability:
+            is_stale = self.rng.random() < self.staleness
+            slot = self._stale_slot() if is_stale else self._ranking.draw(self.rng.random())
             self._drawn_at[slot] = self._n_drawn + 1
             return self._levels[slot], REPLAYED
         return self.space.snap(self.rng.random((1, self.space.dimension)))[0], NEW
@@ -142,13 +139,8 @@ class PLR(Teacher):
     def _n_drawn(self) -> int:
         return sum(self._drawn)
 
-    def _ranked_slot(self) -> int:
-        n = len(self._ranking)
-        rank = bisect_right(self._cumulative, self.rng.random() * self._cumulative[n - 1], 0, n - 1)
-        return self._ranking[n - 1 - rank][2]
-
     def _stale_slot(self) -> int:
-        ages = self._n_drawn - self._drawn_at[: len(self._entry)]
+        ages = self._n_drawn - self._drawn_at[: len(self._ranking)]
         cumulative = np.cumsum(ages)
         if not cumulative[-1]:
             return int(self.rng.integers(len(ages)))
@@ -172,27 +164,27 @@ class PLR(Teacher):
             before = float(self._mean[slot])
             mean = self.memory * before + (1.0 - self.memory) * outcome
             best = max(float(self._best[slot]), episode_return)
-            self._rank(slot, self._score(best, before, mean, extra))
+            self._ranking.put(slot, self._score(best, before, mean, extra), self.rng.random())
             self._best[slot], self._mean[slot] = best, mean
 
     def _meet(self, level: Floats, episode_return: float, outcome: float, extra: float) -> None:
         """Take a new level in, unless the buffer is full of better ones."""
         before = self._nearest_mean(level, outcome) if self.score == "absolute_progress" else outcome
         score = self._score(episode_return, before, outcome, extra)
-        slot = len(self._entry)
+        slot = len(self._ranking)
         if slot == self.capacity:
-            slot = self._ranking[0][2]
-            if score <= self._ranking[0][0]:
+            lowest, slot = self._ranking.lowest
+            if score <= lowest:
                 return
             del self._slots[self._levels[slot].tobytes()]
         self._levels[slot] = level
         self._slots[level.tobytes()] = slot
         self._drawn_at[slot] = self._n_drawn
         self._best[slot], self._mean[slot] = episode_return, outcome
-        self._rank(slot, score)
+        self._ranking.put(slot, score, self.rng.random())
 
     def _nearest_mean(self, level: Floats, otherwise: float) -> float:
-        n = len(self._entry)
+        n = len(self._ranking)
         if not n:
             return otherwise
         gaps = self.space.embed(self._levels[:n]) - self.space.embed(level[None])
@@ -208,30 +200,19 @@ class PLR(Teacher):
             return mean * (1.0 - mean)
         return abs(mean - before)
 
-    def _rank(self, slot: int, score: float) -> None:
-        """Move a level to its place in the ranking, equal scores in a random order."""
-        entry = (score, self.rng.random(), slot)
-        if slot == len(self._entry):
-            self._entry.append(entry)
-        else:
-            del self._ranking[bisect_left(self._ranking, self._entry[slot])]
-            self._entry[slot] = entry
-        self._ranking.insert(bisect_left(self._ranking, entry), entry)
-
     # What is seen and saved
 
     def probabilities(self) -> Floats:
         """Give the probability of each level in the buffer when a level is replayed, shape (n,), slot by slot."""
-        n = len(self._entry)
-        by_score, ages = np.empty(n), (self._n_drawn - self._drawn_at[:n]).astype(np.float64)
-        by_score[[slot for *_, slot in reversed(self._ranking)]] = np.diff(self._cumulative[:n], prepend=0.0)
+        n = len(self._ranking)
+        ages = (self._n_drawn - self._drawn_at[:n]).astype(np.float64)
         by_age = ages / ages.sum() if ages.any() else np.full(n, 1.0 / n)
-        mixed: Floats = (1.0 - self.staleness) * by_score / by_score.sum() + self.staleness * by_age
+        mixed: Floats = (1.0 - self.staleness) * self._ranking.probabilities() + self.staleness * by_age
         return mixed
 
     @property
     def _replayed_share(self) -> float:
-        return self.replay_probability if len(self._entry) >= self._n_to_replay else 0.0
+        return self.replay_probability if len(self._ranking) >= self._n_to_replay else 0.0
 
     def density(self, points: Floats) -> Floats:
         """Give the density of tasks at points of shape (n, d); levels count as narrow Gaussians; shape (n,)."""
@@ -252,10 +233,10 @@ class PLR(Teacher):
         entropy: of the probability of drawing from each of those cells (1 is uniform); random_share, replay_share
         and child_share: sources of all tasks drawn so far.
         """
-        n = len(self._entry)
+        n = len(self._ranking)
         numbers = {"n_levels": float(n)}
         if n:
-            numbers["mean_score"] = float(np.mean([score for score, _, _ in self._entry]))
+            numbers["mean_score"] = float(self._ranking.scores.mean())
             numbers["coverage"] = covered_share(self._levels[:n])
             if (entropy := self._entropy()) is not None:
                 numbers["entropy"] = entropy
@@ -269,7 +250,7 @@ class PLR(Teacher):
         per_axis = cells_per_axis(dimension)
         if per_axis**dimension > 10_000:
             return None  # more cells than can be counted at each look
-        places = np.minimum((self._levels[: len(self._entry)] * per_axis).astype(np.int64), per_axis - 1)
+        places = np.minimum((self._levels[: len(self._ranking)] * per_axis).astype(np.int64), per_axis - 1)
         cells = places @ per_axis ** np.arange(dimension)
         share = self._replayed_share
         shares = share * np.bincount(cells, self.probabilities(), per_axis**dimension)
@@ -277,11 +258,11 @@ class PLR(Teacher):
 
     def state_dict(self) -> dict[str, Any]:
         """Give the levels with all that is known of each, counters and generator."""
-        n = len(self._entry)
+        n = len(self._ranking)
         return {
             **super().state_dict(),
             "levels": self._levels[:n].copy(),
-            "ranked": np.array([entry[:2] for entry in self._entry]).reshape(n, 2),
+            "ranked": self._ranking.to_array(),
             "drawn_at": self._drawn_at[:n].copy(),
             "best": self._best[:n].copy(),
             "mean": self._mean[:n].copy(),
@@ -297,8 +278,7 @@ class PLR(Teacher):
             array[:n] = state[name]
         self._best[:n], self._mean[:n] = state["best"], state["mean"]
         self._drawn = list(state["drawn"])
-        self._entry = [(*pair, slot) for slot, pair in enumerate(state["ranked"].tolist())]
-        self._ranking = sorted(self._entry)
+        self._ranking.take(state["ranked"])
         self._slots = {level.tobytes(): slot for slot, level in enumerate(self._levels[:n])}
 
 

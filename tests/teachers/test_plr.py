@@ -32,8 +32,8 @@ def points(*xs):
 
 
 def scores_of(teacher):
-    levels = teacher._levels[: len(teacher._entry), 0].tolist()
-    return {round(x, 6): score for x, (score, _, _) in zip(levels, teacher._entry, strict=True)}
+    scores = teacher._ranking.scores.tolist()
+    return dict(zip(teacher._levels[: len(scores), 0].round(6).tolist(), scores, strict=True))
 
 
 # Scores

@@ -1,4 +1,4 @@
-"""Whole runs with PLR, robust PLR and ACCEL: they replay, leave out what they only looked at, and survive any stop."""
+"""Whole runs with PLR, robust PLR and ACCEL: they replay, leave out what they looked at, and survive any stop."""
 
 import signal
 

@@ -39,7 +39,7 @@ class EXP3(ComposedTeacher):
 
     def __init__(
         self,
-        teachers: Sequence[Entry] = ("random", "alp-gmm"),
+        teachers: Sequence[Entry] = ("random", "alp-kde"),
         gain: Literal["absolute", "signed"] = "absolute",
         exploration: float = 0.1,
         forgetting: float = 0.001,

@@ -22,7 +22,7 @@ class Mixture(ComposedTeacher):
 
     def __init__(
         self,
-        teachers: Sequence[Entry] = ("random", "alp-gmm"),
+        teachers: Sequence[Entry] = ("random", "alp-kde"),
         weights: Sequence[float] | None = None,
         hear: Hearing = "all",
     ) -> None:

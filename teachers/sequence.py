@@ -29,7 +29,7 @@ class TeacherSequence(ComposedTeacher):
 
     def __init__(
         self,
-        teachers: Sequence[Entry] = ("random", "alp-gmm"),
+        teachers: Sequence[Entry] = ("random", "alp-kde"),
         until: Sequence[Mapping[str, Any]] = ({"episodes": 250},),
         hear: Hearing = "all",
     ) -> None:

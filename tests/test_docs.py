@@ -1,0 +1,88 @@
+"""Every block of the page on writing a teacher works as it stands, and the commands of the teachers' pages parse."""
+
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from lifelong_rl.cli import main, parse
+from lifelong_rl.scenarios import Scenario
+from lifelong_rl.teachers import TEACHERS, make_teacher
+
+PAGES = Path(__file__).resolve().parents[1] / "docs" / "teachers"
+PAGE = (PAGES / "write-your-own.md").read_text()
+OPERATORS = ("mixture", "sequence", "restriction", "exp3")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("lifelong-rl ")]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with the page's Python files, each under the name in its first line, on the Python path."""
+    for block in blocks("python"):
+        name = re.match(r"# (\w+\.py)\n", block).group(1)
+        (tmp_path / name).write_text(block)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for module in ("my_teachers", "test_my_teachers"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    return tmp_path
+
+
+def test_the_page_shows_a_teacher_a_test_and_a_script(place):
+    assert {path.name for path in place.iterdir()} == {"my_teachers.py", "test_my_teachers.py", "script.py"}
+
+
+def test_the_teacher_of_the_page_passes_the_test_of_the_page(place):
+    import test_my_teachers
+
+    test_my_teachers.test_frontier_keeps_the_protocol()
+
+
+def test_the_script_of_the_page_trains(place, capsys):
+    runpy.run_path("script.py", run_name="__main__")
+    assert (place / capsys.readouterr().out.split()[-1] / "metrics.json").is_file()
+
+
+def test_the_scenario_of_the_page_is_a_scenario(place):
+    (place / "page.toml").write_text(blocks("toml")[0])
+    (block,) = Scenario.from_toml(place / "page.toml").blocks
+    assert block.teacher == "mixture" and len(block.teacher_options["teachers"]) == 2
+
+
+@pytest.mark.parametrize("command", [line for line in commands(PAGE) if " bench " not in line])
+def test_the_commands_of_the_page_run(command, place):
+    words = shlex.split(command.replace("2_000", "200"))[1:]
+    if words[0] == "train":
+        words += ["--tasks", "2", "--eval-every", "200", "--eval-episodes", "1", "--quiet"]
+    assert main(words) == 0
+
+
+@pytest.mark.parametrize(
+    "command", [line for page in sorted(PAGES.glob("*.md")) for line in commands(page.read_text())]
+)
+def test_each_command_on_a_teachers_page_parses(command):
+    parse(shlex.split(command.split(" #")[0])[1:])
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_the_page_of_an_operator_names_every_hyperparameter(name):
+    page = (PAGES / f"{name}.md").read_text()
+    for key in vars(make_teacher(name)):
+        assert f"`{key}`" in page, key
+
+
+def test_the_links_between_the_pages_lead_somewhere():
+    for page in PAGES.glob("*.md"):
+        for target in re.findall(r"\]\(([\w.-]+\.md)\)", page.read_text()):
+            assert (PAGES / target).is_file(), (page.name, target)
+    assert set(OPERATORS) <= set(TEACHERS)

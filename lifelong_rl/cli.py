@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -223,11 +224,13 @@ class Bench:
         is_traced = self.output is not None and self.figures
         jobs = jobs_of(self.teacher, settings, seeds_of(self.seeds), options, is_traced=is_traced)
         check_processes(self.processes)
+        keep: dict[str, Any] = {}
         if self.output is not None:
-            from lifelong_rl.bench.output import check_is_new, write_output
+            from lifelong_rl.bench.output import append_run, check_is_new, write_output
 
             check_is_new(self.output)
-        found = summaries(run_jobs(jobs, self.processes, show_progress=not self.quiet))
+            keep = {"keep": partial(append_run, folder=self.output)}
+        found = summaries(run_jobs(jobs, self.processes, show_progress=not self.quiet, **keep))
         print(json.dumps(document(found, options), allow_nan=False) if self.json else table(found))
         if self.output is not None:
             command = shlex.join(["lifelong-rl", *sys.argv[1:]])

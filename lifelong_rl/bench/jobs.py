@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,20 +69,34 @@ def check_processes(n_processes: int) -> None:
         raise ValueError(f"the number of processes must be at least 1, found {n_processes}.")
 
 
-def run_jobs(jobs: Sequence[Job], n_processes: int, *, show_progress: bool = True) -> list[TeacherResult]:
+def run_jobs(
+    jobs: Sequence[Job],
+    n_processes: int,
+    *,
+    show_progress: bool = True,
+    keep: Callable[[TeacherResult], None] = lambda result: None,
+) -> list[TeacherResult]:
     """Run all jobs, up to ``n_processes`` at once, and give their results in the order of the jobs.
 
-    One process means this one. More are spawned: a script needs the usual ``if __name__ == "__main__":``.
+    keep: is given each result as soon as it is there. One process means this one. More are spawned: a script needs
+    the usual ``if __name__ == "__main__":``.
     """
     check_processes(n_processes)
     n_episodes = sum(job.setting.n_episodes for job in jobs)
     with tqdm(total=n_episodes, unit="episode", unit_scale=True, disable=not show_progress) as bar:
         if min(n_processes, len(jobs)) == 1:
-            return [_run(job, bar.update) for job in jobs]
-        return _run_in_processes(jobs, n_processes, bar)
+            return [_kept(_run(job, bar.update), keep) for job in jobs]
+        return _run_in_processes(jobs, n_processes, bar, keep)
 
 
-def _run_in_processes(jobs: Sequence[Job], n_processes: int, bar: Any) -> list[TeacherResult]:
+def _kept(result: TeacherResult, keep: Callable[[TeacherResult], None]) -> TeacherResult:
+    keep(result)
+    return result
+
+
+def _run_in_processes(
+    jobs: Sequence[Job], n_processes: int, bar: Any, keep: Callable[[TeacherResult], None]
+) -> list[TeacherResult]:
     context = multiprocessing.get_context("spawn")
     n_done = context.Value("q", 0)
     is_stopping = context.Event()
@@ -90,7 +104,7 @@ def _run_in_processes(jobs: Sequence[Job], n_processes: int, bar: Any) -> list[T
     with ProcessPoolExecutor(min(n_processes, len(jobs)), context, initializer=_share, initargs=shared) as pool:
         running = [pool.submit(_run_and_count, job) for job in jobs]
         try:
-            _watch(running, n_done, bar)
+            _watch(running, n_done, bar, keep)
         except BaseException:
             is_stopping.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -98,14 +112,16 @@ def _run_in_processes(jobs: Sequence[Job], n_processes: int, bar: Any) -> list[T
         return [each.result() for each in running]
 
 
-def _watch(running: Sequence[Future[TeacherResult]], n_done: Any, bar: Any) -> None:
+def _watch(
+    running: Sequence[Future[TeacherResult]], n_done: Any, bar: Any, keep: Callable[[TeacherResult], None]
+) -> None:
     """Show how far the jobs are until all are done or one has failed."""
     pending = set(running)
     while pending:
         done, pending = wait(pending, timeout=POLL_S)
         bar.update(n_done.value - bar.n)
         for each in done:
-            each.result()
+            keep(each.result())
 
 
 def _run(job: Job, note: Any) -> TeacherResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,23 @@ from tqdm import tqdm
 from lifelong_rl.bench.pictures import n_figures, write_figures
 from lifelong_rl.bench.settings import VARIANTS
 from lifelong_rl.bench.summary import Summary, document, mastery_table, table
+from lifelong_rl.bench.teachers import TeacherResult
 from lifelong_rl.training.config import provenance
 
 
 def check_is_new(folder: Path) -> None:
     """Raise ValueError for a folder that holds results already, before hours are spent on others."""
-    if (folder / "results.json").exists():
-        raise ValueError(f"{folder / 'results.json'} exists; give the output another folder, or remove it.")
+    for name in ("results.json", "runs.jsonl"):
+        if (folder / name).exists():
+            raise ValueError(f"{folder / name} exists; give the output another folder, or remove it.")
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def append_run(result: TeacherResult, folder: Path) -> None:
+    """Add a finished run to ``runs.jsonl``, so that it outlives a benchmark that is cut short."""
+    record = {field.name: getattr(result, field.name) for field in fields(result) if field.name != "trace"}
+    with (folder / "runs.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(record, allow_nan=False) + "\n")
 
 
 def write_output(

@@ -175,13 +175,15 @@ def test_other_seeds_are_refused(text):
 
 
 def test_processes_change_nothing_but_the_times():
+    kept = []
     jobs = jobs_of(["random", PERFECT], [setting_of("2d4", 900)], [1, 2], {PERFECT: {"n_cells": 4}})
-    alone, together = (run_jobs(jobs, n, show_progress=False) for n in (1, 3))
+    alone, together = (run_jobs(jobs, n, show_progress=False, keep=kept.append) for n in (1, 3))
 
     def essence(results):
         return [(r.teacher, r.setting, r.seed, r.mastery, r.curve) for r in results]
 
     assert essence(alone) == essence(together)
+    assert sorted(essence(kept)) == sorted(essence(alone) * 2)
     assert [result.seed for result in alone] == [1, 2, 1, 2]
     assert {result.mastery for result in alone[2:]} == {11 / 16 * 100}
 
@@ -191,6 +193,15 @@ def test_a_teacher_that_fails_in_a_process_ends_the_benchmark_with_its_message()
 
     with pytest.raises(ValueError, match="this teacher always fails"):
         run_jobs(jobs, 2, show_progress=False)
+
+
+def test_each_result_is_handed_over_as_soon_as_it_is_there():
+    jobs = jobs_of(["random", "bench_toys:Failing"], [setting_of("2d4", 100)], [0, 1], {})
+    kept = []
+    with pytest.raises(ValueError, match="this teacher always fails"):
+        run_jobs(jobs, 1, show_progress=False, keep=kept.append)
+
+    assert [(result.teacher, result.seed) for result in kept] == [("random", 0), ("random", 1)]
 
 
 def test_options_go_to_all_teachers_or_to_the_one_they_are_named_after():
@@ -264,11 +275,14 @@ def test_the_command_writes_results_table_and_figures(tmp_path, capsys):
 
     assert {path.name for path in folder.iterdir()} == {
         "results.json",
+        "runs.jsonl",
         "table.md",
         "mastery_curves.png",
         "tasks-bench_toys-Perfect-2d10-noise.png",
         "tasks-bench_toys-Perfect-2d10-noise.gif",
     }
+    runs = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
+    assert [(run["seed"], run["curve"][-1][0]) for run in runs] == [(0, 300), (1, 300)]
     written = json.loads((folder / "results.json").read_text())
     assert written["provenance"]["packages"]["numpy"] == np.__version__
     assert [len(each["curve_mastery"]) for each in written["results"]] == [2]

@@ -35,7 +35,7 @@ class ProgressHistory:
     does not depend on when or how often it is asked for, nor on how episodes were batched. All that have not been
     measured yet are measured at the next question: who wants no long call asks often.
 
-    It keeps d + 2 numbers an episode and the tree, of all episodes or of fewer than 2 * keep.
+    It keeps 2 d + 2 numbers an episode and the tree, of all episodes or of fewer than 2 * keep.
     """
 
     def __init__(self, space: TaskSpace, keep: int | None = None) -> None:
@@ -115,7 +115,10 @@ class ProgressHistory:
             # sqrt: balances the tree's building against the distances to what is not in it
             due = self._n_in_tree + max(256, 16 * isqrt(self._n_in_tree))
             stop = min(self._count, due, self._n_measured + _ROWS)
-            self._measure_rows(self._n_measured, stop)
+            if stop - self._n_measured == 1:
+                self._measure_row(self._n_measured)
+            else:
+                self._measure_rows(self._n_measured, stop)
             self._n_measured = stop
             if stop == due:
                 self._plant(stop)
@@ -129,6 +132,20 @@ class ProgressHistory:
         self._progress[start:stop] = self._scores[start:stop] - self._scores[nearest]
         if start < N_WITHOUT_PROGRESS:
             self._progress[start : min(stop, N_WITHOUT_PROGRESS)] = 0.0
+
+    def _measure_row(self, row: int) -> None:
+        """Measure what :meth:`_measure_rows` does of one episode, in less time."""
+        query = self._points[row : row + 1]
+        nearest, distance = row, np.inf
+        if row > self._n_in_tree:
+            distances = cdist(query, self._points[self._n_in_tree : row])[0]
+            nearest = row - 1 - int(distances[::-1].argmin())
+            distance = distances[nearest - self._n_in_tree]
+        if self._tree is not None and distance > 0.0:
+            tree_distance, entry = self._tree.query(query[0])
+            if tree_distance < distance:
+                nearest = self._latest[entry]
+        self._progress[row] = self._scores[row] - self._scores[nearest] if row >= N_WITHOUT_PROGRESS else 0.0
 
     def _nearest_since_tree(self, start: int, stop: int) -> tuple[np.ndarray[Any, np.dtype[np.intp]], Floats]:
         n = stop - start

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lifelong_rl.teachers.covar_gmm import CovarGMM
     from lifelong_rl.teachers.currot import CURROT
     from lifelong_rl.teachers.exp3 import EXP3
+    from lifelong_rl.teachers.goal_gan import GoalGAN
     from lifelong_rl.teachers.mixture import Mixture
     from lifelong_rl.teachers.oracle import Oracle
     from lifelong_rl.teachers.plr import PLR, RobustPLR
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lifelong_rl.teachers.restriction import Restriction
     from lifelong_rl.teachers.riac import RIAC
     from lifelong_rl.teachers.sequence import TeacherSequence
+    from lifelong_rl.teachers.setter_solver import SetterSolver
     from lifelong_rl.teachers.spdl import SPDL
 
 TEACHERS: dict[str, str] = {
@@ -47,6 +49,8 @@ TEACHERS: dict[str, str] = {
     "robust-plr": "lifelong_rl.teachers.plr:RobustPLR",
     "accel": "lifelong_rl.teachers.accel:ACCEL",
     "currot": "lifelong_rl.teachers.currot:CURROT",
+    "goal-gan": "lifelong_rl.teachers.goal_gan:GoalGAN",
+    "setter-solver": "lifelong_rl.teachers.setter_solver:SetterSolver",
 }
 """The teachers by name; each is imported when it is first asked for."""
 
@@ -63,12 +67,14 @@ __all__ = [
     "TEACHERS",
     "CovarGMM",
     "FastALPGMM",
+    "GoalGAN",
     "Mixture",
     "Oracle",
     "Outcomes",
     "RandomTeacher",
     "Restriction",
     "RobustPLR",
+    "SetterSolver",
     "Teacher",
     "TeacherError",
     "TeacherSequence",

@@ -312,6 +312,19 @@ def says_what_it_needs(factory: Factory, seed: int) -> None:
             teacher.update(np.full((2, 2), 0.5), Outcomes.from_scores([0.5, 0.5]))
 
 
+def says_what_is_only_looked_at(factory: Factory, seed: int) -> None:
+    """``untrained`` is None, or says of each task of the last ``sample`` whether it is; only if ``is_selective``."""
+    teacher, learner = _bind(factory(), seed), _Learner()
+    for n in (1, 7, 64) * 5:
+        tasks = _draw(teacher, n)
+        rows = teacher.untrained
+        if rows is not None:
+            _require(teacher.is_selective, teacher, "names untrained tasks, and its is_selective is False")
+            is_fitting = isinstance(rows, np.ndarray) and rows.dtype == np.bool_ and rows.shape == (n,)
+            _require(is_fitting, teacher, f"must give untrained as {n} booleans after sample({n}), found {rows!r}")
+        teacher.update(tasks, learner.play(tasks))
+
+
 def reports_without_changing(factory: Factory, seed: int) -> None:
     """``density`` is finite, >= 0, of shape (n,); ``diagnostics`` are finite floats; neither changes the teacher."""
     teacher, other = _bind(factory(), seed), _bind(factory(), seed)
@@ -339,6 +352,7 @@ RULES: tuple[Callable[[Factory, int], None], ...] = (
     a_batch_teaches_as_its_episodes,
     says_which_features_it_honours,
     says_what_it_needs,
+    says_what_is_only_looked_at,
     reports_without_changing,
     a_state_continues_bit_for_bit,
     refuses_foreign_states,

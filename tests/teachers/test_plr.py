@@ -8,8 +8,9 @@ import pytest
 from lifelong_rl.bench.settings import setting_of
 from lifelong_rl.bench.teachers import run_teacher
 from lifelong_rl.envs.space import Feature, TaskSpace
-from lifelong_rl.teachers import Outcomes, make_teacher
+from lifelong_rl.teachers import Outcomes, TeacherError, make_teacher
 from lifelong_rl.teachers.base import EXTRAS
+from lifelong_rl.teachers.check import says_what_is_only_looked_at
 from lifelong_rl.teachers.plr import PLR, RobustPLR
 
 LINE = TaskSpace("line", [Feature.real("x", 0.0, 1.0, 0.5)])
@@ -246,3 +247,18 @@ def test_an_episode_costs_about_the_same_in_a_buffer_forty_times_as_large():
             teacher.update(teacher.sample(1), one)
         spent.append(time.process_time() - start)
     assert spent[1] < 4 * spent[0]
+
+
+class OneForAll(RobustPLR):
+    untrained = np.array([True])
+
+
+class Secretive(RobustPLR):
+    is_selective = False
+    untrained = property(lambda self: np.array(self._sources) != 1)
+
+
+@pytest.mark.parametrize(("teacher", "found"), [(OneForAll, "as 7 booleans"), (Secretive, "is_selective is False")])
+def test_the_check_finds_a_teacher_that_does_not_say_what_is_only_looked_at(teacher, found):
+    with pytest.raises(TeacherError, match=found):
+        says_what_is_only_looked_at(teacher, seed=0)

@@ -10,6 +10,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from training_toys import Interrupter, Judge, Payday, lines, logs, tiny
 
 from lifelong_rl.agents.base import UNTRAINED
+from lifelong_rl.agents.component import Component
 from lifelong_rl.agents.sb3 import LifelongDQN, LifelongPPO, LifelongSAC, LifelongTD3
 from lifelong_rl.envs import make_vec
 from lifelong_rl.scenarios import curriculum
@@ -183,3 +184,32 @@ def test_a_run_that_is_stopped_hears_the_same_of_its_learner(agent, n_envs, tmp_
     records = lines(tmp_path / "whole" / "episodes.jsonl")
     assert all(record["extra"].keys() == EXTRAS.keys() for record in records)
     assert {record.get("trained", True) for record in records} == {True, False}
+
+
+class Router(Component):
+    """Writes down what was routed last."""
+
+    def route(self, agent, context):
+        agent.routed = (context.mode, len(context.observations))
+
+
+@pytest.mark.parametrize("kind", ["ppo", "dqn"])
+def test_components_route_for_the_episode_that_is_appraised_and_again_for_the_next_action(kind):
+    often = {"n_steps": 16, "batch_size": 8} if kind == "ppo" else {"learning_starts": 0}
+    agent, _, _ = taught(LIFELONG[kind], 2, components=[Router()], **often)
+    estimate, act, seen = agent.estimate, agent.policy.forward, set()
+
+    def noted(what, function):
+        def call(observations, *args, **kwargs):
+            assert agent.routed == ("act", len(observations)), what
+            seen.add(what)
+            return function(observations, *args, **kwargs)
+
+        return call
+
+    agent.estimate, agent.policy.forward = noted("estimate", estimate), noted("act", act)
+    if kind == "dqn":
+        agent.policy._predict = noted("act", agent.policy._predict)
+        agent.exploration_schedule = lambda _: 0.0
+    agent.learn_steps(64)
+    assert seen == {"estimate", "act"}

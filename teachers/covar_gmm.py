@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes
+from lifelong_rl.teachers.base import Floats, Outcomes, check_rows
 from lifelong_rl.teachers.gaussians import GaussianTeacher, best_mixture, check_ranges, numbers_to_try
 
 
@@ -96,5 +96,6 @@ class CovarGMM(GaussianTeacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        check_rows("the teacher 'CovarGMM'", state, "tasks", "scores")
         row = len(state["scores"])
         self._batch[:row, :-2], self._batch[:row, -1] = state["tasks"], state["scores"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_shapes
 from lifelong_rl.teachers.density import evenness
 
 Integers = NDArray[np.int64]
@@ -227,6 +227,7 @@ class Interleaved(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        check_shapes(f"the teacher {type(self).__name__!r}", state, n_drawn=self._n_drawn.shape)
         self._stage, self._n_in_stage = state["stage"], state["n_in_stage"]
         self._n_drawn = state["n_drawn"].copy()
         self._scores, self._round = state["scores"].tolist(), state["round"].tolist()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_shapes
 from lifelong_rl.teachers.cells import Cells, Integers
 from lifelong_rl.teachers.density import evenness
 from lifelong_rl.teachers.mastery import MasteryTracer
@@ -235,6 +235,11 @@ class KnowledgeTracing(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        kept = {
+            name: np.shape(getattr(self, f"_{name}"))
+            for name in ("was_mastered", "n_drawn", "pending", "rates", "at_horizon", "at_visit")
+        }
+        check_shapes(f"the teacher {type(self).__name__!r}", state, **kept)
         self._tracer.load_state_dict(state["tracer"])
         self._n_reports, self._explored, self._left = state["n_reports"], state["explored"], state["left"]
         self._was_mastered, self._n_drawn = state["was_mastered"].copy(), state["n_drawn"].copy()

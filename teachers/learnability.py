@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_rows
 from lifelong_rl.teachers.density import covered_share, evenness, kernel_density, reference_points
 
 RANDOM, LEARNABILITY, PROGRESS = range(3)
@@ -218,6 +218,7 @@ class Learnability(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        check_rows(f"the teacher {type(self).__name__!r}", state, "tasks", "scores")
         n = len(state["scores"])
         self._tasks[:n], self._scores[:n] = state["tasks"], state["scores"]
         self._n_episodes, self._n_drawn = state["n_episodes"], state["n_drawn"].copy()

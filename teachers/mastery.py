@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lifelong_rl.teachers.base import Floats
+from lifelong_rl.teachers.base import Floats, check_shapes
 
 FORGETTING, VOLATILITY = 1, 2  # columns of derivatives; column 0 is the quantity itself
 
@@ -199,6 +199,8 @@ class MasteryTracer:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` of a tracer of the same arguments gave."""
+        shapes = {name: value.shape for name, value in self._state() if isinstance(value, np.ndarray)}
+        check_shapes("what is known of the skills", state, **shapes)
         for name, value in self._state():
             setattr(self, f"_{name}", state[name].copy() if isinstance(value, np.ndarray) else state[name])
 

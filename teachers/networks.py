@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lifelong_rl.teachers.base import check_shapes
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -91,6 +93,7 @@ class Networks:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` of networks of the same sizes gave."""
+        check_shapes("networks", state, **dict.fromkeys(("parameters", "mean", "square"), self.parameters.shape))
         self.parameters = state["parameters"].copy()
         self._mean, self._square = state["mean"].copy(), state["square"].copy()
         self._n_steps = state["n_steps"]

@@ -121,7 +121,8 @@ class ALPKDE(Teacher):
     So only fresh outcomes count, as progress and as places to go. ``gain_weight`` and ``loss_weight`` tell learning
     from forgetting: what a task that is getting better or worse counts. There is no model and no fit.
 
-    Memory is bounded: 4 * ``window`` rows of 2 d + 2 numbers (48 kB with the defaults in 2 dimensions).
+    Memory is bounded: 4 * ``window`` rows of 2 d + 2 numbers (48 kB with the defaults in 2 dimensions; a category
+    of c choices takes c + 1 numbers, not 2).
     """
 
     def __init__(
@@ -230,15 +231,15 @@ class ALPKDE(Teacher):
     def _moved(self, tasks: Floats, uniform: Floats) -> Floats:
         """Move n tasks by the jitter that uniform numbers, both of shape (n, d), stand for; shape (n, d)."""
         moved = tasks + self._widths * ndtri(np.maximum(uniform, 1e-16))  # 0 would be at minus infinity
-        moved = np.abs((moved + 1.0) % 2.0 - 1.0)  # reflected at 0 and 1
+        reflected: Floats = np.abs((moved + 1.0) % 2.0 - 1.0)  # at 0 and 1
         for axis, n_choices in self._choices.items():
             u = uniform[:, axis]
             if self.redraw < 1.0:
                 stays = (u - self.redraw) / (1.0 - self.redraw)  # uniform in [0, 1) where it is not below 0
                 same = (_choice(tasks[:, axis], n_choices) + stays) / n_choices
                 u = np.where(stays >= 0.0, same, u / max(self.redraw, 1e-16))
-            moved[:, axis] = np.minimum(u, 1.0)
-        return moved
+            reflected[:, axis] = np.minimum(u, 1.0)
+        return reflected
 
     def density(self, points: Floats) -> Floats:
         """Give the density of :meth:`sample` at points of the unit cube, shape (n, d); shape (n,). It is exact."""
@@ -264,12 +265,13 @@ class ALPKDE(Teacher):
             return np.where(is_same, self.redraw + (1.0 - self.redraw) * n_choices, self.redraw)
         width = self._widths[axis]
         further = (-2.0, 0.0, 2.0) if width > 0.15 else (0.0,)  # images more than six widths away give nothing
-        total = np.zeros((len(x), len(sources)))
+        total: Floats = np.zeros((len(x), len(sources)))
         for gaps in (x - sources, x + sources):
             gaps = gaps - 2.0 * np.rint(gaps / 2.0)  # the nearest image: reflection makes the line repeat after 2
             for shift in further:
                 total += np.exp(-0.5 * ((gaps + shift) / width) ** 2)
-        return total / (width * np.sqrt(2.0 * np.pi))
+        total /= width * np.sqrt(2.0 * np.pi)
+        return total
 
     def diagnostics(self) -> dict[str, float]:
         """Give numbers worth a curve; undefined ones are left out.

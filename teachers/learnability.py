@@ -158,7 +158,7 @@ class Learnability(Teacher):
             self._cumulative_progress = np.cumsum(progress[best] + 1e-9)
 
     def judged(self, tasks: Floats) -> tuple[Floats, Floats]:
-        """Give learnability in [0, 1/4] and absolute progress in [0, 1], shape (n,) each, of tasks of shape (n, d)."""
+        """Give learnability in [0, 1/4] and absolute progress in [0, 1], each (n,), of n tasks, shape (n, d)."""
         played, scores = self._recent()
         tree = cKDTree(self.space.embed(played))
         nearest = np.sort(tree.query(self.space.embed(tasks), self.n_neighbours)[1], axis=1)  # oldest first

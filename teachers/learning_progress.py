@@ -134,7 +134,9 @@ class LearningProgress(Teacher):
 
     def _probabilities(self) -> Floats:
         weights = self._weights()
-        return self.random_fraction / len(weights) + (1.0 - self.random_fraction) * weights / weights.sum()
+        guided = (1.0 - self.random_fraction) * weights / weights.sum()
+        probabilities: Floats = self.random_fraction / len(weights) + guided
+        return probabilities
 
     def density(self, points: Floats) -> Floats:
         """Give the density of :meth:`sample` at points, shape (n, d); shape (n,)."""

@@ -130,5 +130,5 @@ def test_patience_ends_a_stage_that_is_never_mastered():
 
 
 def test_an_unknown_order_is_refused():
-    with pytest.raises(ValueError, match="order of Interleaved must be 'block', 'cluster', .*found 'zigzag'"):
+    with pytest.raises(ValueError, match=r"order of Interleaved must be 'block', 'cluster', .*found 'zigzag'"):
         bound("zigzag")

@@ -190,6 +190,24 @@ def test_a_state_of_other_teachers_is_refused():
         bound(Mixture(["random", {"name": "alp-gmm", "fit_every": 100}])).load_state_dict(state)
 
 
+@pytest.mark.parametrize("n", [1, 40])
+def test_what_a_teacher_only_looks_at_is_passed_on(n):
+    class Looks(Corner):
+        is_selective = True
+        untrained = property(lambda self: np.ones(self.n_drawn, dtype=bool))
+
+        def sample(self, n=1):
+            self.n_drawn = n
+            return super().sample(n)
+
+    teacher = bound(Mixture([Corner(0.0), Restriction(Looks(0.0), {"x": (0.5, 1.0)})]))
+    assert teacher.is_selective and not bound(Mixture(["random"])).is_selective
+    for _ in range(10):
+        is_looked_at = teacher.sample(n)[:, 0] >= 0.5
+        untrained = np.zeros(n, dtype=bool) if teacher.untrained is None else teacher.untrained
+        assert untrained.tolist() == is_looked_at.tolist()
+
+
 # Mixture
 
 

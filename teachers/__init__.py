@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lifelong_rl.teachers.currot import CURROT
     from lifelong_rl.teachers.exp3 import EXP3
     from lifelong_rl.teachers.goal_gan import GoalGAN
+    from lifelong_rl.teachers.interleaved import Interleaved
+    from lifelong_rl.teachers.knowledge_tracing import KnowledgeTracing
+    from lifelong_rl.teachers.learnability import Learnability
+    from lifelong_rl.teachers.learning_progress import LearningProgress
     from lifelong_rl.teachers.mixture import Mixture
     from lifelong_rl.teachers.oracle import Oracle
     from lifelong_rl.teachers.plr import PLR, RobustPLR
@@ -51,6 +55,10 @@ TEACHERS: dict[str, str] = {
     "currot": "lifelong_rl.teachers.currot:CURROT",
     "goal-gan": "lifelong_rl.teachers.goal_gan:GoalGAN",
     "setter-solver": "lifelong_rl.teachers.setter_solver:SetterSolver",
+    "learning-progress": "lifelong_rl.teachers.learning_progress:LearningProgress",
+    "learnability": "lifelong_rl.teachers.learnability:Learnability",
+    "knowledge-tracing": "lifelong_rl.teachers.knowledge_tracing:KnowledgeTracing",
+    "interleaved": "lifelong_rl.teachers.interleaved:Interleaved",
 }
 """The teachers by name; each is imported when it is first asked for."""
 
@@ -68,6 +76,10 @@ __all__ = [
     "CovarGMM",
     "FastALPGMM",
     "GoalGAN",
+    "Interleaved",
+    "KnowledgeTracing",
+    "Learnability",
+    "LearningProgress",
     "Mixture",
     "Oracle",
     "Outcomes",

@@ -215,18 +215,18 @@ class ALPKDE(Teacher):
         uniform = self.rng.random((n, 2 + self.space.dimension))
         if self._cumulative is None:
             self._cumulative = np.add.accumulate(self._weights())
-        tasks = uniform[:, 2:].copy()
-        rows = (uniform[:, 0] >= self.random_fraction).nonzero()[0]
-        if not len(self._recent) or not self._cumulative[-1] > 0.0:
-            rows = rows[:0]
-        if len(rows):
-            chosen = self._cumulative.searchsorted(uniform[rows, 1] * self._cumulative[-1], side="right")
-            # minimum: rounding may step over the last
-            parents = self._recent.tasks[np.minimum(chosen, len(self._recent) - 1)]
-            tasks[rows] = self._moved(parents, tasks[rows])
-        self._n_kernel += len(rows)
-        self._n_random += n - len(rows)
-        return tasks
+        total = self._cumulative[-1] if len(self._cumulative) else 0.0
+        if not total > 0.0:
+            self._n_random += n
+            return uniform[:, 2:].copy()
+        # without the last: a choice that rounding pushes beyond it is the last
+        chosen = self._cumulative[:-1].searchsorted(uniform[:, 1] * total, side="right")
+        beside = self._moved(self._recent.tasks.take(chosen, axis=0), uniform[:, 2:])
+        is_random = uniform[:, :1] < self.random_fraction
+        n_random = int(np.count_nonzero(is_random))
+        self._n_random += n_random
+        self._n_kernel += n - n_random
+        return np.where(is_random, uniform[:, 2:], beside)
 
     def _moved(self, tasks: Floats, uniform: Floats) -> Floats:
         """Move n tasks by the jitter that uniform numbers, both of shape (n, d), stand for; shape (n, d)."""

@@ -25,8 +25,9 @@ class KnowledgeTracing(Teacher):
     prerequisite of which. A draw is
 
     - with probability ``random_fraction`` a uniform skill, practised for ``block`` draws of this kind;
-    - else with probability ``review_fraction`` the skill that most needs review, where one does: it was mastered,
-      and its predicted mastery at the next sure visit, K / random_fraction episodes ahead, is below ``threshold``;
+    - else with probability ``review_fraction`` the skill that most needs review, where one does: its estimated
+      mastery was ``threshold`` once, and at the next sure visit, K / random_fraction episodes ahead, is predicted
+      to be below it;
     - else the skill whose practice now lifts the predicted mean mastery ``horizon`` episodes ahead most.
 
     Episodes that are drawn and not yet reported count as practice already, so that parallel environments do not all
@@ -148,12 +149,12 @@ class KnowledgeTracing(Teacher):
         tasks = self.checked(tasks, outcomes)
         skills = self._cells.indices(tasks).tolist()
         for skill, score in zip(skills, outcomes.scores.tolist(), strict=True):
-            expected = self._tracer.report(skill, score)
+            self._tracer.report(skill, score)
             self._n_reports += 1
             self._rates *= 1.0 - 1.0 / self.horizon
             self._rates[skill] += 1.0 / self.horizon
-            if min(expected, score) >= self.threshold:
-                self._was_mastered[skill] = True  # a success, and no lucky one
+            if not self._was_mastered[skill]:
+                self._was_mastered[skill] = mastery_of(self._tracer.means[skill]) >= self.threshold
             # The factor forgets draws whose episodes never end.
             self._pending[skill] = max(0.0, self._pending[skill] - 1.0)
             self._pending *= 0.99

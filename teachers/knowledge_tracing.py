@@ -130,19 +130,19 @@ class KnowledgeTracing(Teacher):
 
     def _usefulness(self) -> Floats:
         """Give what one practice of each skill adds to the mean mastery at the horizon, shape (K,)."""
-        ahead = mastery_of(self._at_horizon[0] @ self._means() + self._at_horizon[1])
-        return ((ahead * (1.0 - ahead)) @ self._at_horizon[0]) * self._tracer.gains / self._cells.n
+        ahead = mastery_of(self._at_horizon[:, :-1] @ self._means() + self._at_horizon[:, -1])
+        return ((ahead * (1.0 - ahead)) @ self._at_horizon[:, :-1]) * self._tracer.gains / self._cells.n
 
     def needs_review(self) -> Integers:
         """Give the skills that were mastered and are predicted not to be at the next sure visit, neediest first."""
-        ahead = mastery_of(self._at_visit[0] @ self._means() + self._at_visit[1])
+        ahead = mastery_of(self._at_visit[:, :-1] @ self._means() + self._at_visit[:, -1])
         needy = np.flatnonzero(self._was_mastered & (ahead < self.threshold))
         return needy[np.argsort(ahead[needy], kind="stable")]
 
     def _forecast(self) -> None:
         n_until_visit = round(self._cells.n / self.random_fraction)
-        self._at_horizon = self._tracer.transition(self.horizon, self._rates)
-        self._at_visit = self._tracer.transition(n_until_visit, np.zeros(self._cells.n))
+        self._at_horizon = np.column_stack(self._tracer.transition(self.horizon, self._rates))
+        self._at_visit = np.column_stack(self._tracer.transition(n_until_visit, np.zeros(self._cells.n)))
 
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Trace n finished episodes, tasks of shape (n, d), by their scores."""
@@ -229,8 +229,8 @@ class KnowledgeTracing(Teacher):
             "explored": self._explored,
             "left": self._left,
             "n_drawn": self._n_drawn.copy(),
-            "at_horizon": [each.copy() for each in self._at_horizon],
-            "at_visit": [each.copy() for each in self._at_visit],
+            "at_horizon": self._at_horizon.copy(),
+            "at_visit": self._at_visit.copy(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -245,8 +245,8 @@ class KnowledgeTracing(Teacher):
         self._n_reports, self._explored, self._left = state["n_reports"], state["explored"], state["left"]
         self._was_mastered, self._n_drawn = state["was_mastered"].copy(), state["n_drawn"].copy()
         self._pending, self._rates = state["pending"].copy(), state["rates"].copy()
-        self._at_horizon = state["at_horizon"][0].copy(), state["at_horizon"][1].copy()
-        self._at_visit = state["at_visit"][0].copy(), state["at_visit"][1].copy()
+        self._at_horizon = state["at_horizon"].copy()
+        self._at_visit = state["at_visit"].copy()
 
 
 def mastery_of(logits: Floats) -> Floats:

@@ -46,7 +46,7 @@ class Benchmark:
     """Names or module:Class."""
     seeds: int = 5
     """Seeds of each teacher."""
-    steps: int = 120_000
+    steps: int = 84_000
     """Environment steps of a run."""
     workers: int = 2
     """Runs at a time."""

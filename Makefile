@@ -21,8 +21,9 @@ $(READY): pyproject.toml setup.py constraints.txt
 demo: $(READY)
 	$(BIN)/python examples/demo.py
 
+# A file of tests stays in one of the two processes: its tests share what they set up once.
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow

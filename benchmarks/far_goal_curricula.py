@@ -1,8 +1,8 @@
-"""What a curriculum is worth to a real learner: PPO on FarGoal, a sparse point mass whose goals are mostly out of reach.
+"""What a curriculum is worth to a real learner: PPO on FarGoal, a sparse point mass with most goals out of reach.
 
-Trains every teacher over several seeds and prints a Markdown table: mastery (share of 64 fixed goals within reach that
-the deterministic policy reaches) after parts of the budget, its mean over the whole run, and how often it beats Random
-seed by seed; mean and 95 % bootstrap interval over seeds. Writes the table, the curves (PNG) and the numbers (JSON).
+Trains every teacher over several seeds and prints a Markdown table: mastery (share of 64 fixed goals within reach
+that the deterministic policy reaches) after parts of the budget, and its mean over the whole run; mean and 95 %
+bootstrap interval over seeds. Writes the table, the curves (PNG) and the numbers (JSON).
 
     python benchmarks/far_goal_curricula.py --seeds 5 --output benchmarks/results
 """

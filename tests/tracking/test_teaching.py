@@ -88,7 +88,7 @@ def test_the_teacher_of_a_block_is_loaded_as_it_ended(folder):
 
 
 def test_a_block_without_a_teacher_is_refused(folder):
-    with pytest.raises(ValueError, match="block 3 of the run .* has no teacher"):
+    with pytest.raises(ValueError, match=r"block 3 of the run .* has no teacher"):
         load_teacher(folder, 3)
 
 

@@ -108,7 +108,7 @@ class Train:
     def _scenario(self) -> Scenario:
         from lifelong_rl.envs.lookup import unknown_name
         from lifelong_rl.scenarios import SCENARIOS, Scenario, condensed, curriculum, single
-        from lifelong_rl.teachers import make_teacher
+        from lifelong_rl.teachers import DEFAULT_TEACHER, make_teacher
 
         name = self.scenario or ("curriculum" if self.curriculum else "condensed")
         if name.endswith(".toml"):
@@ -126,7 +126,7 @@ class Train:
             return single(self.env, **shared)
         if name == "curriculum":
             self._refuse("scenario 'curriculum'", "visibility")
-            teacher = make_teacher(self.curriculum or "alp-gmm", **parse_options(self.teacher_options))
+            teacher = make_teacher(self.curriculum or DEFAULT_TEACHER, **parse_options(self.teacher_options))
             n_tests = 16 if self._is_default("tasks") else self.tasks
             return curriculum(self.env, teacher=teacher, n_test_tasks=n_tests, **shared)
         raise unknown_name("scenario", name, SCENARIOS)
@@ -191,7 +191,7 @@ class Bench:
 
     what: Annotated[Literal["teachers"], tyro.conf.Positional] = "teachers"
     """What to measure."""
-    teacher: tuple[str, ...] = ("random", "alp-gmm", "alp-gmm-fast", "riac")
+    teacher: tuple[str, ...] = ("random", "alp-kde", "alp-gmm-fast", "riac")
     """Teachers: names (see `lifelong-rl list teachers`) or module:Class; by default some that are quick."""
     setting: tuple[str, ...] = ("2d10",)
     """Settings: DIMSdCELLS[+IRRELEVANT][-VARIANT], such as 2d10, 4d4, 2d10+10 (irrelevant axes) or 2d10-noise."""

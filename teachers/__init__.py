@@ -62,12 +62,16 @@ TEACHERS: dict[str, str] = {
 }
 """The teachers by name; each is imported when it is first asked for."""
 
+DEFAULT_TEACHER = "alp-kde"
+"""The teacher of a curriculum that names none."""
+
 __all__ = [
     "ACCEL",
     "ADR",
     "ALPGMM",
     "ALPKDE",
     "CURROT",
+    "DEFAULT_TEACHER",
     "EXP3",
     "PLR",
     "RIAC",

@@ -86,3 +86,18 @@ def test_the_links_between_the_pages_lead_somewhere():
         for target in re.findall(r"\]\(([\w.-]+\.md)\)", page.read_text()):
             assert (PAGES / target).is_file(), (page.name, target)
     assert set(OPERATORS) <= set(TEACHERS)
+
+
+@pytest.mark.parametrize("name", TEACHERS)
+def test_the_index_says_what_each_teacher_honours_and_needs_and_links_its_page(name):
+    teacher = make_teacher(name)
+    index = (PAGES / "index.md").read_text()
+    pattern = rf"\| {{doc}}`(?:{name}|{name} <([\w-]+)>)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|"
+    page, kinds, needs, keeps = re.search(pattern, index).groups()
+
+    assert (PAGES / f"{page or name}.md").is_file()
+    honoured = {"real", "integer", "category"} if kinds == "all" else set(kinds.split(" and "))
+    assert honoured == teacher.kinds
+    assert set(re.findall(r"`(\w+)`", needs)) == teacher.needs
+    assert ("only looked at" in needs) == teacher.is_selective
+    assert keeps.strip()

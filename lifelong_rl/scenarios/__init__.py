@@ -9,7 +9,7 @@ from lifelong_rl.envs.factory import family as find_family
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import ObserveTask
 from lifelong_rl.scenarios.scenario import Block, Scenario, Visibility, teacher_arguments
-from lifelong_rl.teachers.base import Teacher
+from lifelong_rl.teachers import DEFAULT_TEACHER, Teacher
 
 
 def condensed(
@@ -46,7 +46,7 @@ def condensed(
 def curriculum(
     family: str,
     *,
-    teacher: str | Teacher = "alp-gmm",
+    teacher: str | Teacher = DEFAULT_TEACHER,
     steps: int = 50_000,
     n_test_tasks: int = 16,
     bounds: Mapping[str, Any] | None = None,

@@ -212,16 +212,22 @@ class ALPKDE(Teacher):
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""
         # One row of uniform numbers a task, whatever its source, keeps one stream for any n.
-        uniform = self.rng.random((n, 2 + self.space.dimension))
+        uniform = self.rng.random((n, 2 + len(self._widths)))
+        if n == 1 and uniform[0, 0] < self.random_fraction:  # the usual n: spared what its draw would not use
+            self._n_random += 1
+            return uniform[:, 2:]
         if self._cumulative is None:
             self._cumulative = np.add.accumulate(self._weights())
         total = self._cumulative[-1] if len(self._cumulative) else 0.0
         if not total > 0.0:
             self._n_random += n
-            return uniform[:, 2:].copy()
+            return uniform[:, 2:]
         # without the last: a choice that rounding pushes beyond it is the last
         chosen = self._cumulative[:-1].searchsorted(uniform[:, 1] * total, side="right")
-        beside = self._moved(self._recent.tasks.take(chosen, axis=0), uniform[:, 2:])
+        beside = self._moved(self._recent.tasks[chosen], uniform[:, 2:])
+        if n == 1:
+            self._n_kernel += 1
+            return beside
         is_random = uniform[:, :1] < self.random_fraction
         n_random = int(np.count_nonzero(is_random))
         self._n_random += n_random

@@ -26,6 +26,10 @@ EXTRAS: dict[str, str] = {
 """What a learner may add to outcomes. A teacher names those it cannot do without in :attr:`Teacher.needs`."""
 
 
+_ONES = np.ones(64, dtype=np.int64)
+_ONES.flags.writeable = False  # outcomes of scores alone share it: making them is half of a cheap teacher's time
+
+
 @dataclass(frozen=True)
 class Outcomes:
     """What n finished training episodes showed.
@@ -67,8 +71,8 @@ class Outcomes:
     def from_scores(cls, scores: ArrayLike) -> Outcomes:
         """Give outcomes that only have scores, shape (n,): returns equal them, success means 1."""
         array = np.asarray(scores, dtype=np.float64)
-        if array.ndim == 1 and is_in_unit_cube(array):
-            return cls.trusted(array, array, array >= 1.0, np.ones(len(array), dtype=np.int64), {})
+        if array.ndim == 1 and len(array) <= len(_ONES) and is_in_unit_cube(array):
+            return cls.trusted(array, array, array >= 1.0, _ONES[: len(array)], {})
         return cls(array, array, array >= 1.0, np.ones(array.shape, dtype=np.int64))
 
     @classmethod
@@ -194,7 +198,8 @@ class Teacher(ABC):
             raise ValueError(
                 f"one outcome a task is expected, found {len(points)} tasks and {len(outcomes)} outcomes."
             )
-        if missing := self.needs - outcomes.extra.keys():
+        needs = self.needs
+        if needs and (missing := needs - outcomes.extra.keys()):
             raise ValueError(
                 f"{type(self).__name__} needs outcomes with extra {sorted(missing)}, found {sorted(outcomes.extra)}; "
                 "train an agent that gives them."

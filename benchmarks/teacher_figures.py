@@ -2,8 +2,8 @@
 
     python benchmarks/teacher_figures.py --output docs/teachers/figures
 
-One run a teacher, seed 1, setting 2d10 (20,000 episodes). Teachers that grow from an easy task are told that it is the
-origin, and those that can do without the learner's values are asked to.
+One run a teacher, seed 1, setting 2d10 (20,000 episodes). Teachers that grow from an easy task are told that it is
+the origin, and those that can do without the learner's values are asked to.
 """
 
 from __future__ import annotations

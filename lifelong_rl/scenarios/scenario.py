@@ -269,7 +269,7 @@ def _check_names(tasks: Sequence[Task]) -> None:
     ids: dict[str, Task] = {}
     for task in tasks:
         point = _point(task)
-        if points.setdefault(point, task) != task:
+        if points.setdefault(point, task).name != task.name:
             raise ValueError(f"the tasks {points[point].id!r} and {task.id!r} are the same point; give one name.")
-        if ids.setdefault(task.id, task) != task:
+        if _point(ids.setdefault(task.id, task)) != point:
             raise ValueError(f"two different tasks are called {task.id!r}; give them names of their own.")

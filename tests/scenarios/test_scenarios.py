@@ -48,6 +48,12 @@ def test_a_scenario_comes_back_from_json(chosen, observe):
             assert ours.space(POINT.task_space) == theirs.space(POINT.task_space)
 
 
+def test_a_point_may_come_twice_with_coordinates_that_differ_by_rounding_only():
+    nearly = POINT.task_space.decode([0.0, 0.0, 0.0, 2.3e-313])  # its features are those of the corner
+    blocks = Block(1, POINT.task_space.decode([0.0] * 4)), Block(1, nearly)
+    assert len(Scenario("any", "point-goal", blocks, (SOUTH,)).blocks) == 2
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("builder", SCENARIOS)
 def test_every_builder_gives_a_scenario_of_every_family_that_comes_back_from_json(name, builder):

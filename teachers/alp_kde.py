@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from scipy.special import ndtri
 
-from lifelong_rl.envs.space import TaskSpace
+from lifelong_rl.envs.space import TaskSpace, is_in_unit_cube
 from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
 from lifelong_rl.teachers.density import covered_share, evenness, reference_points
 from lifelong_rl.teachers.progress import N_WITHOUT_PROGRESS
 
 _NO_PROGRESS = 1e-12  # a difference of two scores that is only rounding
-_RENEW_EVERY = 10  # episodes between looks at the noise; each takes as long as drawing a task
+_RENEW_EVERY = 10  # episodes between looks at what changed; each takes as long as drawing three tasks
 _GAUSSIAN_MEDIAN = 0.6745  # the median of the size of a standard normal number
 
 
@@ -30,10 +31,10 @@ class RecentProgress:
         self._space = space
         self._size = size
         self._start = self._stop = 0
+        self._n_measured = 0  # the progress of later rows is measured when it is asked for: all at once is quicker
         # Room for 4 windows: they slide along, in time order, and move back to the front once in 3 * size episodes.
         self._tasks = np.empty((4 * size, space.dimension))
-        # A row an axis, where tasks have a column: twice as fast to compare with one place.
-        self._places = np.empty((space.embed(np.zeros((1, space.dimension))).shape[1], 4 * size))
+        self._places = np.empty((4 * size, space.embed(np.zeros((1, space.dimension))).shape[1]))
         self._scores = np.empty(4 * size)
         self._progress = np.empty(4 * size)
 
@@ -53,39 +54,48 @@ class RecentProgress:
     @property
     def progress(self) -> Floats:
         """Their signed progress, shape (n,) in [-1, 1]; a view as :attr:`tasks`."""
+        self._measure()
         return self._progress[self._start : self._stop]
 
     def append(self, tasks: Floats, scores: Floats) -> None:
         """Add n episodes: copies of tasks, shape (n, d), and of scores, shape (n,)."""
         while len(tasks):
-            self._make_room()
+            if self._stop == len(self._scores):
+                self._make_room()
             first = self._stop
             n = min(len(tasks), len(self._scores) - first)
             self._tasks[first : first + n] = tasks[:n]
-            self._places[:, first : first + n] = self._space.embed(tasks[:n]).T
+            self._places[first : first + n] = self._space.embed(tasks[:n])
             self._scores[first : first + n] = scores[:n]
-            for episode in range(first, first + n):
-                self._progress[episode] = self._progress_of(episode)
             self._stop = first + n
             self._start = max(self._start, self._stop - self._size)
             tasks, scores = tasks[n:], scores[n:]
 
     def _make_room(self) -> None:
-        if self._stop == len(self._scores):
-            for array in (self._tasks, self._places.T, self._scores, self._progress):
-                array[: len(self)] = array[self._start : self._stop]
-            self._start, self._stop = 0, len(self)
+        self._measure()
+        n = len(self)
+        for array in (self._tasks, self._places, self._scores, self._progress):
+            array[:n] = array[self._start : self._stop]
+        self._start, self._stop, self._n_measured = 0, n, n
 
-    def _progress_of(self, episode: int) -> float:
-        first = max(self._start, episode - self._size)
-        if episode - first < min(N_WITHOUT_PROGRESS, self._size):
-            return 0.0
-        gaps = self._places[:, first:episode] - self._places[:, episode : episode + 1]
-        gaps *= gaps
-        distances = np.add.reduce(gaps, axis=0)
-        nearest = episode - 1 - int(distances[::-1].argmin())  # latest first: argmin takes the first of equals
-        change = float(self._scores[episode] - self._scores[nearest])
-        return change if abs(change) > _NO_PROGRESS else 0.0
+    def _measure(self) -> None:
+        while self._n_measured < self._stop:
+            first = self._n_measured
+            last = min(self._stop, first + _RENEW_EVERY)
+            self._measure_rows(first, last, max(0, first - self._size))
+            self._n_measured = last
+
+    def _measure_rows(self, first: int, last: int, oldest: int) -> None:
+        latest_first = self._places[oldest:last][::-1]  # argmin takes the first of equals
+        distances = cdist(self._places[first:last], latest_first, "sqeuclidean")
+        ages = np.arange(first, last)[:, None] - np.arange(last - 1, oldest - 1, -1)
+        distances[(ages < 1) | (ages > self._size)] = np.inf
+        nearest = last - 1 - distances.argmin(axis=1)
+        change = self._scores[first:last] - self._scores[nearest]
+        change[np.abs(change) <= _NO_PROGRESS] = 0.0
+        if first < N_WITHOUT_PROGRESS:  # rows of a window that moved to the front are measured already
+            change[: max(0, min(N_WITHOUT_PROGRESS, self._size) - first)] = 0.0
+        self._progress[first:last] = change
 
     def state_dict(self) -> dict[str, Any]:
         """Give copies of tasks, scores and progress."""
@@ -101,9 +111,9 @@ class RecentProgress:
                 f"at most {self._size} recent episodes are expected, with tasks and progress of shapes {shapes}, "
                 f"found {tasks.shape} and {progress.shape}."
             )
-        self._start, self._stop = 0, n
+        self._start, self._stop, self._n_measured = 0, n, n
         self._tasks[:n], self._scores[:n], self._progress[:n] = tasks, scores, progress
-        self._places[:, :n] = self._space.embed(tasks).T
+        self._places[:n] = self._space.embed(tasks)
 
 
 class ALPKDE(Teacher):
@@ -111,18 +121,18 @@ class ALPKDE(Teacher):
 
     1. The progress of an episode is its score minus that of the nearest of the last ``window`` tasks before it.
     2. A task is uniform with probability ``random_fraction``, and while no progress is known.
-    3. Else one of the last ``window`` tasks is chosen with probability proportional to (size of its progress) ** p,
+    3. Else one of the last ``window`` tasks, as they are every 10 episodes, is chosen with probability proportional to (size of its progress) ** p,
     4. and moves by a Gaussian of standard deviation ``jitter`` on each axis, reflected at the faces of the cube. An
        integer moves by one step at least; a category is redrawn with probability ``redraw``, else it stays.
     5. p lies between ``exponent`` and ``noisy_exponent``, in proportion to the :func:`noise_share` of the recent
-       progress, taken every 10 episodes: without noise small progress is real and worth a visit; under noise every
+       progress: without noise small progress is real and worth a visit; under noise every
        task shows some, and only the largest tells.
 
     So only fresh outcomes count, as progress and as places to go. ``gain_weight`` and ``loss_weight`` tell learning
     from forgetting: what a task that is getting better or worse counts. There is no model and no fit.
 
-    Memory is bounded: 4 * ``window`` rows of 2 d + 2 numbers (48 kB with the defaults in 2 dimensions; a category
-    of c choices takes c + 1 numbers, not 2).
+    Memory is bounded: 4 * ``window`` rows of 2 d + 2 numbers and ``window`` of d + 1 (54 kB with the defaults in 2
+    dimensions; a category of c choices takes c + 1 numbers, not 2).
     """
 
     def __init__(
@@ -162,7 +172,8 @@ class ALPKDE(Teacher):
         self._noise_share = 0.0
         self._n_random = 0  # tasks drawn uniformly, and beside a recent one
         self._n_kernel = 0
-        self._cumulative: Floats | None = None
+        self._parents = np.empty((0, space.dimension))  # the recent tasks when they were last looked at,
+        self._cumulative = np.empty(0)  # and their weights, summed up
         steps = [1.0 / f.n_values if f.kind == "integer" and f.n_values else 0.0 for f in space.features]
         self._widths = np.maximum(steps, self.jitter)
         self._choices = {i: len(f.choices) for i, f in enumerate(space.features) if f.kind == "category"}
@@ -192,9 +203,13 @@ class ALPKDE(Teacher):
             self._recent.append(tasks[start:stop], outcomes.scores[start:stop])
             self._n_episodes += stop - start
             if self._n_episodes % _RENEW_EVERY == 0:
-                self._noise_share = noise_share(self._recent.progress)
+                self._renew()
             start = stop
-        self._cumulative = None
+
+    def _renew(self) -> None:
+        self._noise_share = noise_share(self._recent.progress)
+        self._parents = self._recent.tasks.copy()
+        self._cumulative = np.add.accumulate(self._weights())
 
     @property
     def power(self) -> float:
@@ -204,7 +219,8 @@ class ALPKDE(Teacher):
     def _weights(self) -> Floats:
         """Give the weight of each recent task, shape (n,); not normalised, all 0 where none shows progress."""
         progress = self._recent.progress
-        weights: Floats = np.abs(progress) ** self.power
+        weights: Floats = np.abs(progress)
+        weights **= self.power
         if self.gain_weight != self.loss_weight:
             weights *= np.where(progress > 0.0, self.gain_weight, self.loss_weight)
         return weights
@@ -213,31 +229,45 @@ class ALPKDE(Teacher):
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""
         # One row of uniform numbers a task, whatever its source, keeps one stream for any n.
         uniform = self.rng.random((n, 2 + len(self._widths)))
-        if n == 1 and uniform[0, 0] < self.random_fraction:  # the usual n: spared what its draw would not use
-            self._n_random += 1
-            return uniform[:, 2:]
-        if self._cumulative is None:
-            self._cumulative = np.add.accumulate(self._weights())
-        total = self._cumulative[-1] if len(self._cumulative) else 0.0
-        if not total > 0.0:
+        if n == 1:  # the usual n, at half the time
+            return self._sample_one(uniform)
+        if not self._knows_progress:
             self._n_random += n
             return uniform[:, 2:]
-        # without the last: a choice that rounding pushes beyond it is the last
-        chosen = self._cumulative[:-1].searchsorted(uniform[:, 1] * total, side="right")
-        beside = self._moved(self._recent.tasks[chosen], uniform[:, 2:])
-        if n == 1:
-            self._n_kernel += 1
-            return beside
+        chosen = self._choose(uniform[:, 1])
+        beside = self._moved(self._parents[chosen], uniform[:, 2:])
         is_random = uniform[:, :1] < self.random_fraction
         n_random = int(np.count_nonzero(is_random))
         self._n_random += n_random
         self._n_kernel += n - n_random
         return np.where(is_random, uniform[:, 2:], beside)
 
+    def _sample_one(self, uniform: Floats) -> Floats:
+        if not self._knows_progress or uniform[0, 0] < self.random_fraction:
+            self._n_random += 1
+            return uniform[:, 2:]
+        chosen = int(self._choose(uniform[0, 1]))
+        self._n_kernel += 1
+        return self._moved(self._parents[chosen : chosen + 1], uniform[:, 2:])
+
+    @property
+    def _knows_progress(self) -> bool:
+        return len(self._cumulative) > 0 and self._cumulative[-1] > 0.0
+
+    def _choose(self, uniform: Any) -> Any:
+        """Give the parents that uniform numbers stand for: indices, as many."""
+        cumulative = self._cumulative
+        # without the last: a choice that rounding pushes beyond it is the last
+        return cumulative[:-1].searchsorted(uniform * cumulative[-1], side="right")
+
     def _moved(self, tasks: Floats, uniform: Floats) -> Floats:
         """Move n tasks by the jitter that uniform numbers, both of shape (n, d), stand for; shape (n, d)."""
+        moved: Floats = tasks + self._widths * ndtri(uniform)
+        if not self._choices and is_in_unit_cube(moved):
+            return moved
         moved = tasks + self._widths * ndtri(np.maximum(uniform, 1e-16))  # 0 would be at minus infinity
-        reflected: Floats = np.abs((moved + 1.0) % 2.0 - 1.0)  # at 0 and 1
+        is_inside = (moved >= 0.0) & (moved <= 1.0)  # stays bit for bit, as above
+        reflected: Floats = np.where(is_inside, moved, np.abs((moved + 1.0) % 2.0 - 1.0))  # at 0 and 1
         for axis, n_choices in self._choices.items():
             u = uniform[:, axis]
             if self.redraw < 1.0:
@@ -250,11 +280,11 @@ class ALPKDE(Teacher):
     def density(self, points: Floats) -> Floats:
         """Give the density of :meth:`sample` at points of the unit cube, shape (n, d); shape (n,). It is exact."""
         points = self.space.check_points(points)
-        weights = self._weights()
-        if not weights.sum() > 0.0:
+        if not self._knows_progress:
             return np.ones(len(points))
+        weights = np.diff(self._cumulative, prepend=0.0)
         is_source = weights > 0.0
-        sources, shares = self._recent.tasks[is_source], weights[is_source] / weights.sum()
+        sources, shares = self._parents[is_source], weights[is_source] / weights.sum()
         densities = np.empty(len(points))
         for start in range(0, len(points), 64):  # 64 * window numbers an axis at once
             rows = points[start : start + 64]
@@ -308,16 +338,23 @@ class ALPKDE(Teacher):
             "n_random": self._n_random,
             "n_kernel": self._n_kernel,
             "noise_share": self._noise_share,
+            "parents": self._parents.copy(),
+            "cumulative": self._cumulative.copy(),
             "recent": self._recent.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        if len(state["parents"]) != len(state["cumulative"]):
+            raise ValueError(
+                f"a weight a parent is expected, found {len(state['parents'])} parents and "
+                f"{len(state['cumulative'])} weights."
+            )
         self._recent.load_state_dict(state["recent"])
+        self._parents, self._cumulative = state["parents"].copy(), state["cumulative"].copy()
         self._n_episodes, self._noise_share = state["n_episodes"], state["noise_share"]
         self._n_random, self._n_kernel = state["n_random"], state["n_kernel"]
-        self._cumulative = None
 
 
 def noise_share(progress: Floats) -> float:

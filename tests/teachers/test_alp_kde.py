@@ -28,9 +28,9 @@ LEARNED, LOST, STILL = [0.2, 0.2], [0.8, 0.8], [0.2, 0.8]
 
 
 def taught_gain_and_loss(**hyperparameters):
-    """Give a teacher that saw one task gain 0.5, another lose 0.5 and a third stay, all after the first six."""
+    """Give a teacher that saw one task gain 0.5, another lose 0.5 and a third stay, in ten episodes."""
     teacher = bound(**{"random_fraction": 0.0, "jitter": 0.01, **hyperparameters})
-    teach(teacher, [LEARNED, LOST, STILL] * 2, [0.0, 1.0, 0.3] * 2)
+    teach(teacher, [STILL, *([LEARNED, LOST, STILL] * 2)], [0.3, *([0.0, 1.0, 0.3] * 2)])
     teach(teacher, [LEARNED, LOST, STILL], [0.5, 0.5, 0.3])
     return teacher
 
@@ -107,22 +107,22 @@ def test_gain_and_loss_weights_choose_between_learning_and_going_back():
 
 def test_gain_and_loss_are_reported_apart():
     numbers = taught_gain_and_loss().diagnostics()
-    assert numbers["mean_gain"] == pytest.approx(0.5 / 9)
-    assert numbers["mean_loss"] == pytest.approx(0.5 / 9)
-    assert numbers["mean_alp"] == pytest.approx(1.0 / 9)
+    assert numbers["mean_gain"] == pytest.approx(0.5 / 10)
+    assert numbers["mean_loss"] == pytest.approx(0.5 / 10)
+    assert numbers["mean_alp"] == pytest.approx(1.0 / 10)
 
 
 def test_the_exponent_sets_how_much_more_a_larger_change_draws():
     for exponent, odds in ((0.5, 2.0), (1.0, 4.0)):
         teacher = bound(random_fraction=0.0, jitter=0.01, exponent=exponent, noisy_exponent=exponent)
-        teach(teacher, [LEARNED, LOST] * 4, [0.0, 1.0] * 3 + [0.8, 0.8])
+        teach(teacher, [LEARNED, LOST] * 5, [0.0, 1.0] * 4 + [0.8, 0.8])
         tasks = teacher.sample(8000)
         assert share_near(tasks, LEARNED) / share_near(tasks, LOST) == pytest.approx(odds, rel=0.1)
 
 
 def test_tasks_are_reflected_at_the_faces_and_not_piled_up_on_them():
     teacher = bound(cube(1), random_fraction=0.0, jitter=0.2)
-    teach(teacher, [[0.0]] * 7, [0.0] * 6 + [1.0])
+    teach(teacher, [[0.0]] * 10, [0.0] * 9 + [1.0])
     tasks = teacher.sample(4000)
     assert (tasks > 0.0).all()
     assert tasks.mean() == pytest.approx(0.2 * np.sqrt(2 / np.pi), rel=0.05)  # the mean of a half-normal number
@@ -132,7 +132,7 @@ def test_an_integer_moves_by_steps_and_a_category_is_redrawn_rarely():
     count = Feature.integer("n", 1, 5, 3)
     floors = Feature.category("floor", ["ice", "sand", "mud", "snow"], "ice")
     teacher = bound(TaskSpace("mixed", [count, floors]), random_fraction=0.0, jitter=0.01, redraw=0.2)
-    teach(teacher, [[0.5, 0.6]] * 7, [0.0] * 6 + [1.0])
+    teach(teacher, [[0.5, 0.6]] * 10, [0.0] * 9 + [1.0])
     tasks = teacher.sample(4000)
     # standard deviation 0.2, one of five steps: the middle value stays with probability P(|z| < 0.5) = 0.383
     assert np.mean((tasks[:, 0] * 5).astype(int) == 2) == pytest.approx(0.383, abs=0.03)

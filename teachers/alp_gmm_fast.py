@@ -36,7 +36,7 @@ class FastALPGMM(ALPGMM):
         random_fraction: float = 0.2,
         criterion: Literal["aic", "bic"] = "aic",
         max_history: int | None = 5_000,
-        max_steps: int = 20,
+        max_steps: int = 12,
         steps_per_episode: int = 4,
     ) -> None:
         """Store the hyper-parameters, those of :class:`ALPGMM` and two; :meth:`reset` checks them.

@@ -121,7 +121,8 @@ class ALPKDE(Teacher):
 
     1. The progress of an episode is its score minus that of the nearest of the last ``window`` tasks before it.
     2. A task is uniform with probability ``random_fraction``, and while no progress is known.
-    3. Else one of the last ``window`` tasks, as they are every 10 episodes, is chosen with probability proportional to (size of its progress) ** p,
+    3. Else one of the last ``window`` tasks, as they are every 10 episodes, is chosen with probability proportional
+       to (size of its progress) ** p,
     4. and moves by a Gaussian of standard deviation ``jitter`` on each axis, reflected at the faces of the cube. An
        integer moves by one step at least; a category is redrawn with probability ``redraw``, else it stays.
     5. p lies between ``exponent`` and ``noisy_exponent``, in proportion to the :func:`noise_share` of the recent

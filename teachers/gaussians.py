@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from lifelong_rl.envs.space import TaskSpace
+from lifelong_rl.envs.space import TaskSpace, is_in_unit_cube
 from lifelong_rl.teachers.base import Floats, Teacher
 from lifelong_rl.teachers.density import evenness, reference_points
 
@@ -88,9 +88,12 @@ class GaussianTeacher(Teacher):
         # One row of uniform numbers a task, whatever its source, keeps one stream for any n.
         uniform = self.rng.random((n, 2 + self.space.dimension))
         tasks = uniform[:, 2:].copy()
-        if not len(self._means):
+        if not len(self._means) or (n == 1 and uniform[0, 0] < self.random_fraction):
             self._n_random += n
             return tasks
+        if n == 1:  # the usual n, without what tells several apart
+            self._n_gaussian += 1
+            return self._draws(uniform[:, 1], tasks)
         is_gaussian = uniform[:, 0] >= self.random_fraction
         n_gaussian = int(np.count_nonzero(is_gaussian))
         self._n_random += n - n_gaussian
@@ -103,12 +106,18 @@ class GaussianTeacher(Teacher):
         """Turn uniform numbers, (n,) for the choice and (n, d) for the axes, into draws clipped to the cube."""
         # the last entry is left out: rounding may take a choice up to it
         chosen = self._cumulative[:-1].searchsorted(choice * self._cumulative[-1], side="right")
-        normal = ndtri(np.maximum(uniform, 1e-16))  # 0 would be at minus infinity
-        # einsum: a matrix product's last bits depend on the number of rows
-        draws = np.einsum("nij,nj->ni", self._factors[chosen], normal)
-        draws += self._centres[chosen]
+        draws = self._at(chosen, ndtri(uniform))
+        if is_in_unit_cube(draws):
+            return draws
+        draws = self._at(chosen, ndtri(np.maximum(uniform, 1e-16)))  # 0 would be at minus infinity
         clipped: Floats = np.minimum(np.maximum(draws, 0.0), 1.0)  # np.clip is slow on a few numbers
         return clipped
+
+    def _at(self, chosen: Any, normal: Floats) -> Floats:
+        # einsum: a matrix product's last bits depend on the number of rows
+        draws: Floats = np.einsum("nij,nj->ni", self._factors.take(chosen, axis=0), normal)
+        draws += self._centres.take(chosen, axis=0)
+        return draws
 
     def gaussians(self) -> Gaussians:
         """Give the present Gaussians over the task axes and the probability of drawing from each."""

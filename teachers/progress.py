@@ -113,7 +113,7 @@ class ProgressHistory:
     def _measure(self) -> None:
         while self._n_measured < self._count:
             # sqrt: balances the tree's building against the distances to what is not in it
-            due = self._n_in_tree + max(256, 16 * isqrt(self._n_in_tree))
+            due = self._n_in_tree + max(256, 8 * isqrt(self._n_in_tree))
             stop = min(self._count, due, self._n_measured + _ROWS)
             if stop - self._n_measured == 1:
                 self._measure_row(self._n_measured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
@@ -113,9 +114,9 @@ class ComposedTeacher(Teacher):
             if len(rows):
                 child.update(tasks[rows], outcomes[rows])
 
+    @abstractmethod
     def probabilities(self) -> Floats:
         """Give the probability that the next task comes from each child, shape (number of children,)."""
-        raise NotImplementedError
 
     def density(self, points: Floats) -> Floats:
         """Give the children's densities, weighted by their probabilities, at points of shape (n, d); shape (n,)."""

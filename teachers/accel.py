@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats
+from lifelong_rl.teachers.base import Floats, check_ranges
 from lifelong_rl.teachers.plr import PLR, Score
 
 CHILD = 2
@@ -59,8 +59,7 @@ class ACCEL(PLR):
 
     def reset(self, space: TaskSpace, rng: np.random.Generator) -> None:
         """Bind to a task space and start afresh; ValueError names a hyper-parameter out of its range."""
-        if not 0.0 < self.step < np.inf:
-            raise ValueError(f"step of {type(self).__name__} must be above 0, found {self.step!r}.")
+        check_ranges(self, [("step", 0.0 < self.step < np.inf, "above 0")])
         super().reset(space, rng)
         self._children: deque[Floats] = deque(maxlen=MOST_WAITING)
         widths = [self.step if f.n_values is None else max(self.step, 0.5 / f.n_values) for f in space.features]

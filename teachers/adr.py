@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace, is_in_unit_cube
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_shapes
 from lifelong_rl.teachers.density import box_evenness
 
 _LIMITS = np.array([[0.0], [1.0]])  # of the cube, as rows of lower and upper bounds
@@ -76,9 +76,7 @@ class ADR(Teacher):
             ("boundary_fraction", 0.0 <= self.boundary_fraction <= 1.0, "in [0, 1]"),
             ("queue_length", self.queue_length >= 1, "at least 1"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of ADR must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""

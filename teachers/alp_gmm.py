@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes
+from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, stretches
 from lifelong_rl.teachers.density import covered_share
 from lifelong_rl.teachers.gaussians import Gaussians as Gaussians
-from lifelong_rl.teachers.gaussians import GaussianTeacher, best_mixture, check_ranges, numbers_to_try
+from lifelong_rl.teachers.gaussians import GaussianTeacher, best_mixture, numbers_to_try
 from lifelong_rl.teachers.progress import N_WITHOUT_PROGRESS, ProgressHistory
 
 
@@ -84,11 +84,8 @@ class ALPGMM(GaussianTeacher):
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Store n finished episodes, tasks of shape (n, d), and fit at every ``fit_every``-th of all episodes."""
         tasks = self.checked(tasks, outcomes)
-        start = 0
-        while start < len(tasks):
-            stop = min(len(tasks), start + self.fit_every - self._n_episodes % self.fit_every)
-            self._store(tasks[start:stop], outcomes.scores[start:stop])
-            start = stop
+        for part in stretches(len(tasks), self._n_episodes, self.fit_every):
+            self._store(tasks[part], outcomes.scores[part])
 
     def _store(self, tasks: Floats, scores: Floats) -> None:
         self._history.append(tasks, scores)

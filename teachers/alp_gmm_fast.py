@@ -9,9 +9,9 @@ import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.alp_gmm import ALPGMM
-from lifelong_rl.teachers.base import Floats, Outcomes
+from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, stretches
 from lifelong_rl.teachers.gaussian_em import MixtureRace, no_race
-from lifelong_rl.teachers.gaussians import check_ranges, numbers_to_try, thread_controller
+from lifelong_rl.teachers.gaussians import numbers_to_try, thread_controller
 
 MEASURE_EVERY = 25
 """Episodes between measurements of progress: some at once cost less, too many would stall."""
@@ -67,14 +67,11 @@ class FastALPGMM(ALPGMM):
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Store n finished episodes, tasks of shape (n, d), and go on with the fit under way."""
         tasks = self.checked(tasks, outcomes)
-        start = 0
-        while start < len(tasks):
-            stop = min(len(tasks), start + self.fit_every - self._n_episodes % self.fit_every)
-            self._go_on(stop - start)
-            self._store(tasks[start:stop], outcomes.scores[start:stop])
+        for part in stretches(len(tasks), self._n_episodes, self.fit_every):
+            self._go_on(part.stop - part.start)
+            self._store(tasks[part], outcomes.scores[part])
             if self._n_episodes % MEASURE_EVERY == 0:
                 self._history.recent_progress(0)  # in small parts: no call has to measure a whole window
-            start = stop
 
     def _go_on(self, n_episodes: int) -> None:
         """Make the EM steps that are due in these episodes."""

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import ndtri
 
 from lifelong_rl.envs.space import TaskSpace, is_in_unit_cube
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, stretches
 from lifelong_rl.teachers.density import covered_share, evenness, reference_points
 from lifelong_rl.teachers.progress import N_WITHOUT_PROGRESS
 
@@ -191,21 +191,16 @@ class ALPKDE(Teacher):
             ("gain_weight", 0.0 <= self.gain_weight < np.inf, "at least 0"),
             ("loss_weight", 0.0 <= self.loss_weight < np.inf and max(weights) > 0.0, "at least 0, one weight above"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of ALPKDE must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Store n finished episodes, tasks of shape (n, d), and what each changed."""
         tasks = self.checked(tasks, outcomes)
-        start = 0
-        while start < len(tasks):
-            stop = min(len(tasks), start + _RENEW_EVERY - self._n_episodes % _RENEW_EVERY)
-            self._recent.append(tasks[start:stop], outcomes.scores[start:stop])
-            self._n_episodes += stop - start
+        for part in stretches(len(tasks), self._n_episodes, _RENEW_EVERY):
+            self._recent.append(tasks[part], outcomes.scores[part])
+            self._n_episodes += part.stop - part.start
             if self._n_episodes % _RENEW_EVERY == 0:
                 self._renew()
-            start = stop
 
     def _renew(self) -> None:
         self._noise_share = noise_share(self._recent.progress)

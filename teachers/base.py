@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -277,6 +277,26 @@ def hyperparameter_names(teacher_class: type[Teacher]) -> list[str]:
                 f"{teacher_class.__name__}.__init__ must name each hyper-parameter, found {str(parameter)!r}."
             )
     return [parameter.name for parameter in parameters]
+
+
+def check_ranges(teacher: Teacher, rules: list[tuple[str, bool, str]]) -> None:
+    """Raise ValueError for the first hyper-parameter whose rule (name, does it hold, what is allowed) is broken."""
+    for name, is_valid, allowed in rules:
+        if not is_valid:
+            found = getattr(teacher, name)
+            raise ValueError(f"{name} of {type(teacher).__name__} must be {allowed}, found {found!r}.")
+
+
+def stretches(n: int, n_before: int, every: int) -> Iterator[slice]:
+    """Cut the next ``n`` episodes, after ``n_before`` others, at each multiple of ``every`` of all; gives slices.
+
+    What a teacher does at counts of episodes then happens at the same ones however they are batched.
+    """
+    start = 0
+    while start < n:
+        stop = min(n, start + every - (n_before + start) % every)
+        yield slice(start, stop)
+        start = stop
 
 
 def check_state(owner: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, check_rows
-from lifelong_rl.teachers.gaussians import GaussianTeacher, best_mixture, check_ranges, numbers_to_try
+from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, check_rows, stretches
+from lifelong_rl.teachers.gaussians import GaussianTeacher, best_mixture, numbers_to_try
 
 
 class CovarGMM(GaussianTeacher):
@@ -66,16 +66,13 @@ class CovarGMM(GaussianTeacher):
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Store n finished episodes, tasks of shape (n, d), and fit at every ``fit_every``-th of all episodes."""
         tasks = self.checked(tasks, outcomes)
-        start = 0
-        while start < len(tasks):
-            row = self._n_episodes % self.fit_every
-            n = min(len(tasks) - start, self.fit_every - row)
-            self._batch[row : row + n, :-2] = tasks[start : start + n]
-            self._batch[row : row + n, -1] = outcomes.scores[start : start + n]
+        for part in stretches(len(tasks), self._n_episodes, self.fit_every):
+            row, n = self._n_episodes % self.fit_every, part.stop - part.start
+            self._batch[row : row + n, :-2] = tasks[part]
+            self._batch[row : row + n, -1] = outcomes.scores[part]
             self._n_episodes += n
             if row + n == self.fit_every:
                 self._fit()
-            start += n
 
     def _fit(self) -> None:
         numbers = numbers_to_try(self._batch, self.min_gaussians, self.max_gaussians)

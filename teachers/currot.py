@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, stretches
 from lifelong_rl.teachers.density import evenness, kernel_density, reference_points
-from lifelong_rl.teachers.task_gaussian import SMALLEST_STD, TaskGaussian
+from lifelong_rl.teachers.task_gaussian import SMALLEST_STD, TaskGaussian, per_axis
 from lifelong_rl.teachers.transport import gaussian_draws, nadaraya_watson, partners, towards
 
 _N_DETOURS = 4  # points that a particle tries whose straight way is blocked
@@ -95,25 +95,14 @@ class CURROT(Teacher):
             ("memory", self.memory >= self.update_every, f"at least update_every ({self.update_every})"),
             ("min_successes", 1 <= self.min_successes <= self.memory, f"in [1, memory ({self.memory})]"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of CURROT must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def _distribution(self, which: str) -> tuple[Floats, Floats] | None:
         """Give mean and std, shape (d,) each, of the target's or the initial Gaussian; None for uniform."""
-        numbers = []
-        for name in (f"{which}_mean", f"{which}_std"):
-            value, d = getattr(self, name), self.space.dimension
-            if value is None and name.endswith("mean"):
-                return None
-            lowest = SMALLEST_STD if name.endswith("std") else 0.0
-            array = np.array(value, dtype=np.float64)
-            if array.shape not in ((), (d,)) or not ((array >= lowest) & (array <= 1.0)).all():
-                raise ValueError(
-                    f"{name} of CURROT must be one number or {d} (one an axis) in [{lowest:g}, 1], found {value!r}."
-                )
-            numbers.append(np.broadcast_to(array, (d,)).copy())
-        return numbers[0], numbers[1]
+        mean, std = getattr(self, f"{which}_mean"), getattr(self, f"{which}_std")
+        if mean is None:
+            return None
+        return per_axis(self, f"{which}_mean", mean), per_axis(self, f"{which}_std", std, SMALLEST_STD)
 
     @property
     def _radius(self) -> float:
@@ -147,15 +136,13 @@ class CURROT(Teacher):
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Store n finished episodes, tasks of shape (n, d), and move at every ``update_every``-th of all."""
         tasks = self.checked(tasks, outcomes)
-        start = 0
-        while start < len(tasks):
-            stop = min(len(tasks), start + self.update_every - self._n_episodes % self.update_every)
-            slots = (self._n_episodes + np.arange(stop - start)) % self.memory
-            self._tasks[slots], self._scores[slots] = tasks[start:stop], outcomes.scores[start:stop]
-            self._n_episodes += stop - start
+        for part in stretches(len(tasks), self._n_episodes, self.update_every):
+            n = part.stop - part.start
+            slots = (self._n_episodes + np.arange(n)) % self.memory
+            self._tasks[slots], self._scores[slots] = tasks[part], outcomes.scores[part]
+            self._n_episodes += n
             if self._n_episodes % self.update_every == 0:
                 self._move()
-            start = stop
 
     def _move(self) -> None:
         n = min(self._n_episodes, self.memory)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, check_shapes, stretches
 from lifelong_rl.teachers.composed import ComposedTeacher, Entry, Hearing, choose
 from lifelong_rl.teachers.open_draws import OpenDraws
 from lifelong_rl.teachers.progress import ProgressHistory
@@ -82,9 +82,7 @@ class EXP3(ComposedTeacher):
             ("sample_size", self.sample_size >= 2, "at least 2"),
             ("max_history", self.max_history >= EVERY, f"at least {EVERY}"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of EXP3 must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def probabilities(self) -> Floats:
         """Give the probability of drawing from each teacher, shape (number of teachers,)."""
@@ -106,14 +104,11 @@ class EXP3(ComposedTeacher):
         """Reward who drew the tasks of n finished episodes, shape (n, d), and hand these to the teachers."""
         tasks = self.checked(tasks, outcomes)
         notes = [note or UNKNOWN for note in self._open.take(tasks)]
-        start = 0
-        while start < len(tasks):
-            stop = min(len(tasks), start + EVERY - len(self._unrewarded))
-            self._history.append(tasks[start:stop], outcomes.scores[start:stop])
-            self._unrewarded += notes[start:stop]
+        for part in stretches(len(tasks), len(self._unrewarded), EVERY):
+            self._history.append(tasks[part], outcomes.scores[part])
+            self._unrewarded += notes[part]
             if len(self._unrewarded) == EVERY:
                 self._reward()
-            start = stop
         self._tell(tasks, outcomes, np.array([choice for choice, _ in notes]))
 
     def _reward(self) -> None:

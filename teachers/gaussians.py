@@ -177,14 +177,6 @@ class GaussianTeacher(Teacher):
         self._take_mixture(state["means"].copy(), state["covariances"].copy())
 
 
-def check_ranges(teacher: Teacher, rules: list[tuple[str, bool, str]]) -> None:
-    """Raise ValueError for the first hyper-parameter whose rule (name, does it hold, what is allowed) is broken."""
-    for name, is_valid, allowed in rules:
-        if not is_valid:
-            found = getattr(teacher, name)
-            raise ValueError(f"{name} of {type(teacher).__name__} must be {allowed}, found {found!r}.")
-
-
 def numbers_to_try(points: Floats, lowest: int, highest: int) -> list[int]:
     """Give the numbers of Gaussians worth fitting to points of shape (n, c): none above the distinct points."""
     highest = min(highest, len(np.unique(points, axis=0)))  # more Gaussians than that would leave some empty

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import cell_evenness
 from lifelong_rl.teachers.networks import Networks, one_thread, perceptron
 
@@ -105,9 +105,7 @@ class GoalGAN(Teacher):
             ("replay_fraction", self.replay_fraction >= 0.0 and share <= 1.0, "in [0, 1 - random_fraction]"),
             ("distance", self.distance >= 0.0, "at least 0"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of GoalGAN must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_shapes
 from lifelong_rl.teachers.density import evenness
 
 Integers = NDArray[np.int64]
@@ -87,9 +87,7 @@ class Interleaved(Teacher):
             ("mastery_threshold", threshold is None or 0.0 < threshold <= 1.0, "None or in (0, 1]"),
             ("patience", self.patience >= 1, "at least 1"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of Interleaved must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def _choose_axes(self) -> None:
         features, names = self.space.features, [feature.name for feature in self.space.features]

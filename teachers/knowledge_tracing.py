@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_shapes
 from lifelong_rl.teachers.cells import Cells, Integers
 from lifelong_rl.teachers.density import evenness
 from lifelong_rl.teachers.mastery import MasteryTracer
@@ -96,9 +96,7 @@ class KnowledgeTracing(Teacher):
             ("sparsity", self.sparsity >= 0.0, "at least 0"),
             ("memory", self.memory >= 1, "at least 1"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of KnowledgeTracing must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""

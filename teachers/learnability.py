@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_rows
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_rows
 from lifelong_rl.teachers.density import covered_share, evenness, kernel_density, reference_points
 
 RANDOM, LEARNABILITY, PROGRESS = range(3)
@@ -87,9 +87,7 @@ class Learnability(Teacher):
             ("learnability_fraction", 0.0 <= learnability <= 1.0 + 1e-9 - random, "in [0, 1 - random_fraction]"),
             ("jitter", self.jitter >= 0.0, "at least 0"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of Learnability must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.cells import Cells
 from lifelong_rl.teachers.density import evenness
 
@@ -79,9 +79,7 @@ class LearningProgress(Teacher):
             ("sharpness", self.sharpness > 0.0, "above 0"),
             ("random_fraction", 0.0 <= self.random_fraction <= 1.0, "in [0, 1]"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of LearningProgress must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""

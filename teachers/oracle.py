@@ -9,7 +9,7 @@ import numpy as np
 
 from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import box_evenness
 
 
@@ -62,9 +62,7 @@ class Oracle(Teacher):
             ("threshold", 0.0 <= self.threshold <= 1.0, "in [0, 1]"),
             ("every", self.every >= 1, "at least 1"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of Oracle must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def _steps_of(self, space: TaskSpace) -> Floats:
         """Give the step of each axis, shape (d,)."""

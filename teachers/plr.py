@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_rows
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_rows
 from lifelong_rl.teachers.density import cells_per_axis, covered_share, evenness, kernel_density
 from lifelong_rl.teachers.ranking import Ranking
 
@@ -109,9 +109,7 @@ class PLR(Teacher):
             ("staleness", 0.0 <= self.staleness <= 1.0, "in [0, 1]"),
             ("memory", 0.0 <= self.memory < 1.0, "in [0, 1)"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of {type(self).__name__} must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     # Drawing
 

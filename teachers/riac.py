@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import ndtri
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_rows
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_rows
 from lifelong_rl.teachers.density import evenness, reference_points
 
 _NO_PROGRESS = 1e-12  # a difference of two means that is only rounding
@@ -229,9 +229,7 @@ class RIAC(Teacher):
             ("mutation_spread", self.mutation_spread >= 0.0, "at least 0"),
             ("max_regions", self.max_regions >= 1, "at least 1"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of RIAC must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import evenness, reference_points
 from lifelong_rl.teachers.networks import Layers, Networks, one_thread, perceptron
 
@@ -86,9 +86,7 @@ class SetterSolver(Teacher):
             ("learning_rate", self.learning_rate > 0.0, "above 0"),
             ("noise", self.noise >= 0.0, "at least 0"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of SetterSolver must be {allowed}, found {getattr(self, name)!r}.")
+        check_ranges(self, rules)
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_rows, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_rows, check_shapes, stretches
 from lifelong_rl.teachers.density import evenness, reference_points
-from lifelong_rl.teachers.task_gaussian import SMALLEST_STD, TaskGaussian
+from lifelong_rl.teachers.task_gaussian import SMALLEST_STD, TaskGaussian, per_axis
 
 _N_STEPS = 5  # natural-gradient steps of one update at most
 _SHARES = 0.75 ** np.arange(12)  # of the full step that the line search tries
@@ -169,11 +169,11 @@ class SPDL(Teacher):
         self._check_hyperparameters()
         super().reset(space, rng)
         initial_mean = space.default.unit if self.initial_mean is None else self.initial_mean
-        target_stds = self._per_axis("target_std", self.target_std, SMALLEST_STD)
-        initial_stds = self._per_axis("initial_std", self.initial_std, SMALLEST_STD)
-        self._target = TaskGaussian(self._per_axis("target_mean", self.target_mean), np.diag(target_stds))
+        target_stds = per_axis(self, "target_std", self.target_std, SMALLEST_STD)
+        initial_stds = per_axis(self, "initial_std", self.initial_std, SMALLEST_STD)
+        self._target = TaskGaussian(per_axis(self, "target_mean", self.target_mean), np.diag(target_stds))
         self._gaussian = TaskGaussian(
-            self._per_axis("initial_mean", initial_mean), np.diag(np.maximum(initial_stds, self.min_std))
+            per_axis(self, "initial_mean", initial_mean), np.diag(np.maximum(initial_stds, self.min_std))
         )
         self._alpha = 0.0
         self._n_updates = 0
@@ -191,18 +191,7 @@ class SPDL(Teacher):
             ("min_std_until_kl", self.min_std_until_kl >= 0.0, "at least 0"),
             ("value", self.value in ("score", "value"), "'score' or 'value'"),
         ]
-        for name, is_valid, allowed in rules:
-            if not is_valid:
-                raise ValueError(f"{name} of SPDL must be {allowed}, found {getattr(self, name)!r}.")
-
-    def _per_axis(self, name: str, numbers: Sequence[float] | float, lowest: float = 0.0) -> Floats:
-        array = np.array(numbers, dtype=np.float64)
-        if array.shape not in ((), (self.space.dimension,)) or not ((array >= lowest) & (array <= 1.0)).all():
-            raise ValueError(
-                f"{name} of SPDL must be one number or {self.space.dimension} (one an axis) in [{lowest:g}, 1], "
-                f"found {numbers!r}."
-            )
-        return np.broadcast_to(array, (self.space.dimension,)).copy()
+        check_ranges(self, rules)
 
     def sample(self, n: int = 1) -> Floats:
         """Give the next ``n`` tasks, shape (n, d) in [0, 1]; the same tasks as ``n`` calls for one."""
@@ -215,15 +204,11 @@ class SPDL(Teacher):
         """Store n finished episodes, tasks of shape (n, d), and move at every ``update_every``-th of all."""
         tasks = self.checked(tasks, outcomes)
         values = outcomes.scores if self.value == "score" else outcomes.extra["value"]
-        start = 0
-        while start < len(tasks):
-            stop = min(len(tasks), start + self.update_every - self._n_pending)
-            pending = slice(self._n_pending, self._n_pending + stop - start)
-            self._tasks[pending], self._values[pending] = tasks[start:stop], values[start:stop]
-            self._n_pending += stop - start
+        for part in stretches(len(tasks), self._n_pending, self.update_every):
+            first, self._n_pending = self._n_pending, self._n_pending + part.stop - part.start
+            self._tasks[first : self._n_pending], self._values[first : self._n_pending] = tasks[part], values[part]
             if self._n_pending == self.update_every:
                 self._move()
-            start = stop
 
     def _move(self) -> None:
         old, target = self._gaussian, self._target

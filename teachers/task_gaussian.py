@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from lifelong_rl.teachers.base import Floats
+from lifelong_rl.teachers.base import Floats, Teacher
 
 SMALLEST_STD = 1e-3
 """No Gaussian gets narrower than this share of an axis: its factor would lose its digits."""
+
+
+def per_axis(teacher: Teacher, name: str, numbers: Sequence[float] | float, lowest: float = 0.0) -> Floats:
+    """Give a mean or a standard deviation, one number or one an axis, as an array of shape (d,) in [lowest, 1].
+
+    teacher: bound to its task space. name: the hyper-parameter's, for the ValueError that any other value raises.
+    """
+    d = teacher.space.dimension
+    array = np.array(numbers, dtype=np.float64)
+    if array.shape not in ((), (d,)) or not ((array >= lowest) & (array <= 1.0)).all():
+        raise ValueError(
+            f"{name} of {type(teacher).__name__} must be one number or {d} (one an axis) in [{lowest:g}, 1], "
+            f"found {numbers!r}."
+        )
+    return np.broadcast_to(array, (d,)).copy()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
+from teacher_toys import Front, play
 
 from lifelong_rl.envs.space import Feature, TaskSpace
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
@@ -24,12 +25,6 @@ def bound(dimension=2, seed=0, task_space=None, **hyperparameters):
     return teacher
 
 
-def play(teacher, n, score, size=10):
-    for _ in range(n // size):
-        tasks = teacher.sample(size)
-        teacher.update(tasks, Outcomes.from_scores(score(tasks)))
-
-
 def always(tasks):
     return np.ones(len(tasks))
 
@@ -38,23 +33,8 @@ def near_the_origin(tasks):
     return (tasks.max(axis=1) < 0.3).astype(float)
 
 
-class Front:
-    """A learner whose reach, from the origin outwards, grows by tasks that it nearly masters."""
-
-    def __init__(self):
-        self.reach = 0.2
-
-    def score(self, tasks):
-        return np.clip((self.reach + 0.2 - tasks.max(axis=1)) / 0.2, 0.0, 1.0)
-
-    def play(self, tasks):
-        scores = self.score(tasks)
-        self.reach += 0.002 * ((scores > 0.1) & (scores < 0.9)).sum()
-        return scores
-
-
 def test_particles_reach_the_target_as_the_front_of_difficulty_moves_and_fixed_tasks_do_not():
-    learner, fixed_learner = Front(), Front()
+    learner, fixed_learner = Front(0.2), Front(0.2)
     teacher = bound(target_mean=0.85, target_std=0.05, initial_mean=0.1)
     fixed = bound(initial_mean=0.1, update_every=10**4, memory=10**4)
     play(teacher, 3000, learner.play)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from teacher_toys import Front, play
 
 from lifelong_rl.envs.space import Feature, TaskSpace
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
@@ -25,12 +26,6 @@ def bound(dimension=2, seed=0, **hyperparameters):
     return teacher
 
 
-def play(teacher, n, score, size=10):
-    for _ in range(n // size):
-        tasks = teacher.sample(size)
-        teacher.update(tasks, Outcomes.from_scores(score(tasks)))
-
-
 def a_gaussian(rng, dimension):
     factor = np.tril(rng.normal(0.0, 0.05, (dimension, dimension)), -1)
     return TaskGaussian(rng.random(dimension), factor + np.diag(rng.uniform(0.05, 0.3, dimension)))
@@ -42,23 +37,8 @@ def a_problem(rng, dimension, alpha, n=60):
     return SelfPacedProblem(old, target, tasks, rng.random(n), alpha)
 
 
-class Front:
-    """A learner whose reach, from the origin outwards, grows by tasks that it nearly masters."""
-
-    def __init__(self):
-        self.reach = 0.3
-
-    def score(self, tasks):
-        return np.clip((self.reach + 0.2 - tasks.max(axis=1)) / 0.2, 0.0, 1.0)
-
-    def play(self, tasks):
-        scores = self.score(tasks)
-        self.reach += 0.002 * ((scores > 0.1) & (scores < 0.9)).sum()
-        return scores
-
-
 def test_the_gaussian_reaches_the_target_as_the_front_of_difficulty_moves_and_a_fixed_one_does_not():
-    learner, fixed_learner = Front(), Front()
+    learner, fixed_learner = Front(0.3), Front(0.3)
     teacher, fixed = bound(target_mean=0.8, target_std=0.1), bound(update_every=10**6)
     play(teacher, 4000, learner.play)
     play(fixed, 4000, fixed_learner.play)

@@ -1,13 +1,12 @@
 """What the learner says of each episode reaches the teacher: the right numbers, in order, and through any stop."""
 
-import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
-from training_toys import Interrupter, Judge, Payday, lines, logs, tiny
+from training_toys import Judge, Payday, stopped_and_resumed_as_whole, tiny
 
 from lifelong_rl.agents.base import UNTRAINED
 from lifelong_rl.agents.component import Component
@@ -19,7 +18,7 @@ from lifelong_rl.teachers.base import EXTRAS
 from lifelong_rl.training.config import AgentConfig
 from lifelong_rl.training.curriculum import Curriculum, NonFiniteError
 from lifelong_rl.training.sources import TaughtTasks
-from lifelong_rl.training.trainer import RunInterrupted, Trainer, resume, train
+from lifelong_rl.training.trainer import Trainer
 
 SPACE = Payday.task_space
 LIFELONG = {"dqn": LifelongDQN, "ppo": LifelongPPO, "sac": LifelongSAC, "td3": LifelongTD3}
@@ -170,18 +169,10 @@ def test_an_agent_that_cannot_say_what_the_teacher_needs_is_refused_before_train
 
 @pytest.mark.parametrize(("agent", "n_envs"), [("ppo", 1), ("ppo", 2), ("dqn", 1), ("sac", 2)])
 def test_a_run_that_is_stopped_hears_the_same_of_its_learner(agent, n_envs, tmp_path, monkeypatch):
-    def config(at):
-        options = {"at": at, "number": int(signal.SIGINT), "times": 1}
-        parts = [("training_toys:Interrupter", options)]
+    def config(parts):
         return tiny(SCENARIO, agent, parts, n_envs=n_envs, checkpoint_every=150, eval_every=300)
 
-    train(config(0), tmp_path / "whole", show_progress=False)
-    monkeypatch.setattr(Interrupter, "is_armed", True)
-    with pytest.raises(RunInterrupted):
-        train(config(333 // n_envs), tmp_path / "stopped", show_progress=False)
-    resume(tmp_path / "stopped", show_progress=False)
-    assert logs(tmp_path / "stopped") == logs(tmp_path / "whole")
-    records = lines(tmp_path / "whole" / "episodes.jsonl")
+    records = stopped_and_resumed_as_whole(config, 333 // n_envs, tmp_path, monkeypatch)
     assert all(record["extra"].keys() == EXTRAS.keys() for record in records)
     assert {record.get("trained", True) for record in records} == {True, False}
 

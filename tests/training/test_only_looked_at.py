@@ -1,13 +1,12 @@
 """Tasks that a teacher has only looked at leave no trace in the agent."""
 
-import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from test_appraisal import LIFELONG, taught
-from training_toys import Interrupter, Payday, lines, logs, tiny
+from training_toys import Payday, stopped_and_resumed_as_whole, tiny
 
 from lifelong_rl.agents.base import UNTRAINED, TaskInfo
 from lifelong_rl.agents.component import Component
@@ -16,7 +15,7 @@ from lifelong_rl.agents.sb3 import LifelongDQN
 from lifelong_rl.scenarios import curriculum
 from lifelong_rl.teachers import RandomTeacher
 from lifelong_rl.training.config import AgentConfig
-from lifelong_rl.training.trainer import RunInterrupted, Trainer, resume, train
+from lifelong_rl.training.trainer import Trainer
 
 KINDS = ("ppo", "dqn", "sac")
 
@@ -149,17 +148,10 @@ SCENARIO = curriculum("training_toys:Payday", teacher="test_only_looked_at:Looke
 
 @pytest.mark.parametrize(("agent", "n_envs"), [("ppo", 2), ("dqn", 1), ("sac", 3)])
 def test_a_run_that_is_stopped_leaves_out_the_same(agent, n_envs, tmp_path, monkeypatch):
-    def config(at):
-        parts = [("training_toys:Interrupter", {"at": at, "number": int(signal.SIGINT), "times": 1})]
+    def config(parts):
         return tiny(SCENARIO, agent, parts, n_envs=n_envs, checkpoint_every=150, eval_every=300)
 
-    train(config(0), tmp_path / "whole", show_progress=False)
-    monkeypatch.setattr(Interrupter, "is_armed", True)
-    with pytest.raises(RunInterrupted):
-        train(config(333 // n_envs), tmp_path / "stopped", show_progress=False)
-    resume(tmp_path / "stopped", show_progress=False)
-    assert logs(tmp_path / "stopped") == logs(tmp_path / "whole")
-    records = lines(tmp_path / "whole" / "episodes.jsonl")
+    records = stopped_and_resumed_as_whole(config, 333 // n_envs, tmp_path, monkeypatch)
     assert {record.get("trained", True) for record in records} == {True, False}
 
 

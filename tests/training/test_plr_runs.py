@@ -1,14 +1,11 @@
 """Whole runs with PLR, robust PLR and ACCEL: they replay, leave out what they looked at, and survive any stop."""
 
-import signal
-
 import pytest
 from test_kill import assert_kills_leave_no_trace
-from training_toys import Interrupter, lines, logs, tiny
+from training_toys import stopped_and_resumed_as_whole, tiny
 
 from lifelong_rl.scenarios import curriculum
 from lifelong_rl.teachers import make_teacher
-from lifelong_rl.training.trainer import RunInterrupted, resume, train
 
 SMALL = {"capacity": 16, "min_fill": 0.25}
 
@@ -24,18 +21,10 @@ def config(teacher, agent, n_envs=1, family="training_toys:Payday", components=(
     [("plr", "ppo", 2), ("robust-plr", "ppo", 1), ("robust-plr", "dqn", 2), ("accel", "ppo", 2), ("accel", "sac", 1)],
 )
 def test_a_stopped_run_ends_as_one_that_was_not(teacher, agent, n_envs, tmp_path, monkeypatch):
-    def run(at):
-        parts = [("training_toys:Interrupter", {"at": at, "number": int(signal.SIGINT), "times": 1})]
+    def run(parts):
         return config(teacher, agent, n_envs, components=parts)
 
-    train(run(0), tmp_path / "whole", show_progress=False)
-    monkeypatch.setattr(Interrupter, "is_armed", True)
-    with pytest.raises(RunInterrupted):
-        train(run(410 // n_envs), tmp_path / "stopped", show_progress=False)
-    resume(tmp_path / "stopped", show_progress=False)
-    assert logs(tmp_path / "stopped") == logs(tmp_path / "whole")
-
-    records = lines(tmp_path / "whole" / "episodes.jsonl")
+    records = stopped_and_resumed_as_whole(run, 410 // n_envs, tmp_path, monkeypatch)
     assert all(record["extra"].keys() == {"positive_value_loss"} for record in records)
     tasks = [record["task"] for record in records]
     is_first = [task not in tasks[:i] for i, task in enumerate(tasks)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pytest
 from gymnasium import spaces
 
 from lifelong_rl.agents.component import Component
@@ -22,6 +23,7 @@ from lifelong_rl.teachers import Teacher
 from lifelong_rl.teachers.base import EXTRAS
 from lifelong_rl.training.config import AgentConfig, RunConfig
 from lifelong_rl.training.sources import TaughtTasks
+from lifelong_rl.training.trainer import RunInterrupted, resume, train
 
 
 class Payday(TaskEnv):
@@ -287,6 +289,24 @@ def lines(path: Path) -> list[dict]:
 def logs(run: Path) -> dict[str, bytes]:
     """Give the bytes of the files that say all of a run's results."""
     return {name: (run / name).read_bytes() for name in ("episodes.jsonl", "evaluations.jsonl", "metrics.json")}
+
+
+def stopped_and_resumed_as_whole(config, at: int, folder: Path, monkeypatch) -> list[dict]:
+    """Check that a run stopped at the ``at``-th step seen ends as one that was not; gives its episodes' records.
+
+    config: function from the parts that interrupt a run, components by name with their options, to its RunConfig.
+    """
+
+    def parts(step: int) -> list:
+        return [("training_toys:Interrupter", {"at": step, "number": int(signal.SIGINT), "times": 1})]
+
+    train(config(parts(0)), folder / "whole", show_progress=False)
+    monkeypatch.setattr(Interrupter, "is_armed", True)
+    with pytest.raises(RunInterrupted):
+        train(config(parts(at)), folder / "stopped", show_progress=False)
+    resume(folder / "stopped", show_progress=False)
+    assert logs(folder / "stopped") == logs(folder / "whole")
+    return lines(folder / "whole" / "episodes.jsonl")
 
 
 def run_cli(arguments: list[str], stderr: Path) -> None:

@@ -2,7 +2,7 @@
 
 Trains every teacher over several seeds and prints a Markdown table: mastery (share of 64 fixed goals within reach
 that the deterministic policy reaches) after parts of the budget, and its mean over the whole run; mean and 95 %
-bootstrap interval over seeds. Writes the table, the curves (PNG) and the numbers (JSON).
+bootstrap interval over seeds. Writes the curves (PNG) and the numbers (JSON) where an output folder is given.
 
     python benchmarks/far_goal_curricula.py --seeds 5 --output benchmarks/results
 """
@@ -51,7 +51,7 @@ class Benchmark:
     workers: int = 2
     """Runs at a time."""
     output: Path | None = None
-    """Folder for far_goal_curricula.md, .png and .json."""
+    """Folder for far_goal_curricula.png and .json."""
 
 
 def configuration(teacher: str, seed: int, steps: int) -> RunConfig:
@@ -134,13 +134,11 @@ def draw(curves: Mapping[str, Sequence[tuple[NDArray[np.float64], NDArray[np.flo
 
 def main(benchmark: Benchmark) -> None:
     curves = run_all(benchmark)
-    text = table(curves, benchmark.steps)
-    print(text)
+    print(table(curves, benchmark.steps))
     if benchmark.output is None:
         return
     benchmark.output.mkdir(parents=True, exist_ok=True)
     target = benchmark.output / "far_goal_curricula"
-    target.with_suffix(".md").write_text(f"# PPO on FarGoal under each teacher\n\n{text}\n")
     draw(curves).savefig(target.with_suffix(".png"), dpi=110)
     numbers = {
         teacher: [{"steps": s.tolist(), "mastery": m.tolist()} for s, m in runs] for teacher, runs in curves.items()

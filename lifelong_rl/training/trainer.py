@@ -20,6 +20,7 @@ from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
 from lifelong_rl.evaluation.metrics import FAMILIES, score
 from lifelong_rl.scenarios import Block
+from lifelong_rl.tracking import teaching
 from lifelong_rl.tracking.progress import Progress
 from lifelong_rl.tracking.recorder import Recorder, cut_events
 from lifelong_rl.tracking.run_folder import RunFolder
@@ -278,9 +279,7 @@ class Trainer:
         self.agent.write_logs()
         source = self.curriculum.source
         if isinstance(source, TaughtTasks):
-            from lifelong_rl.tracking.teaching import drawn_statistics
-
-            statistics = drawn_statistics(self._recent_points(source), source.space)
+            statistics = teaching.drawn_statistics(self._recent_points(source), source.space)
             self.recorder.scalars(statistics | source.teacher.diagnostics(), self.step, "teacher/")
             self.recorder.scalars({"teacher_us_per_episode": source.microseconds()}, self.step, "time/")
 
@@ -302,7 +301,7 @@ class Trainer:
         self._draw_figures(at)
 
     def _draw_figures(self, at: str) -> None:
-        from lifelong_rl.tracking import report, teaching
+        from lifelong_rl.tracking import report
 
         source = self.curriculum.source
         if at != "start" and isinstance(source, TaughtTasks) and self._is_figure_due(at):

@@ -13,7 +13,7 @@ from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, stretches
 from lifelong_rl.teachers.gaussian_em import MixtureRace, no_race
 from lifelong_rl.teachers.gaussians import numbers_to_try, thread_controller
 
-MEASURE_EVERY = 25
+MEASURE_EVERY = 50
 """Episodes between measurements of progress: some at once cost less, too many would stall."""
 
 

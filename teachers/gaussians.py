@@ -106,17 +106,12 @@ class GaussianTeacher(Teacher):
         """Turn uniform numbers, (n,) for the choice and (n, d) for the axes, into draws clipped to the cube."""
         # the last entry is left out: rounding may take a choice up to it
         chosen = self._cumulative[:-1].searchsorted(choice * self._cumulative[-1], side="right")
-        draws = self._at(chosen, ndtri(uniform))
-        if is_in_unit_cube(draws):
-            return draws
-        draws = self._at(chosen, ndtri(np.maximum(uniform, 1e-16)))  # 0 would be at minus infinity
-        clipped: Floats = np.minimum(np.maximum(draws, 0.0), 1.0)  # np.clip is slow on a few numbers
-        return clipped
-
-    def _at(self, chosen: Any, normal: Floats) -> Floats:
-        # einsum: a matrix product's last bits depend on the number of rows
-        draws: Floats = np.einsum("nij,nj->ni", self._factors.take(chosen, axis=0), normal)
+        normal = ndtri(np.maximum(uniform, 1e-16))  # 0 would be at minus infinity
+        # one product a row: the last bits of a product of all rows would depend on their number
+        draws: Floats = np.matmul(self._factors.take(chosen, axis=0), normal[:, :, None])[:, :, 0]
         draws += self._centres.take(chosen, axis=0)
+        if not is_in_unit_cube(draws):
+            draws = np.minimum(np.maximum(draws, 0.0), 1.0)  # np.clip is slow on a few numbers
         return draws
 
     def gaussians(self) -> Gaussians:

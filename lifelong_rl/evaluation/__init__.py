@@ -1,19 +1,24 @@
 """Evaluation: the log of a run's scores, the metric families computed from it, and statistics over seeds."""
 
-from lifelong_rl.evaluation.log import EvaluationLog, EvaluationPoint, EvaluationRecord, to_line
-from lifelong_rl.evaluation.metrics import FAMILIES, MetricValue, Undefined, score
+from lifelong_rl.evaluation.lines import to_line
+from lifelong_rl.evaluation.log import EvaluationLog, EvaluationPoint
+from lifelong_rl.evaluation.measured import Undefined
+from lifelong_rl.evaluation.metrics import FAMILIES, MetricValue, references_by_task, score, score_arrays
 from lifelong_rl.evaluation.statistics import Interval, bootstrap_interval, iqm
+from lifelong_rl.evaluation.training_log import TrainingLog
 
 __all__ = [
     "FAMILIES",
     "EvaluationLog",
     "EvaluationPoint",
-    "EvaluationRecord",
     "Interval",
     "MetricValue",
+    "TrainingLog",
     "Undefined",
     "bootstrap_interval",
     "iqm",
+    "references_by_task",
     "score",
+    "score_arrays",
     "to_line",
 ]

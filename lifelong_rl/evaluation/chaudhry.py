@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lifelong_rl.evaluation.gem import check_after, training_matrix
-from lifelong_rl.evaluation.log import EvaluationLog, Measured
+from lifelong_rl.evaluation.log import EvaluationLog
+from lifelong_rl.evaluation.measured import Measured
 from lifelong_rl.evaluation.metrics import Definition, MetricValue, References
 
 SOURCE = "Chaudhry et al. 2018, Riemannian Walk, arXiv 1801.10112"

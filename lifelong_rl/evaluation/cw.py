@@ -9,20 +9,22 @@ compared with the same reference, so there forward transfer is mostly rememberin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lifelong_rl.evaluation.log import EvaluationLog, Measured
+from lifelong_rl.evaluation.log import EvaluationLog
+from lifelong_rl.evaluation.measured import Measured, Undefined
 from lifelong_rl.evaluation.metrics import (
     Definition,
     MetricValue,
+    Reference,
     References,
-    Undefined,
     check_finished,
     finite_array,
+    single_task_curve,
     trained_columns,
 )
 
@@ -165,27 +167,33 @@ def area_transfer(curves: Sequence[ArrayLike], references: Sequence[ArrayLike]) 
 
 
 def reference_curves(
-    logs: Iterable[EvaluationLog], value: Measured = "score", *, like: EvaluationLog | None = None
+    references: References, value: Measured, like: EvaluationLog
 ) -> dict[str, list[NDArray[np.float64]]]:
-    """Give the curves of single-task runs, by task id, in the form that :func:`cw_metrics` takes.
+    """Give the curves of reference runs by task id; curves that are given as such stay as they are.
 
     like: the run to compare with; its evaluations must lie at the same steps after the start of the task as those
-    of the references, as far as both go. Raises ValueError where they do not, and for a log with several blocks.
+    of the references' logs, as far as both go: raises Undefined where they do not.
     """
-    logs = list(logs)
-    steps_of: dict[str, NDArray[np.int64]] = {}
-    for block, task in enumerate(like.block_tasks if like is not None else ()):
-        if like is not None and task is not None:
-            _check_same_steps(steps_of, task, like.block_curve(block, task)[0])
-    curves: dict[str, list[NDArray[np.float64]]] = {}
-    for log in logs:
-        if len(log.block_tasks) != 1 or log.block_tasks[0] is None:
-            raise ValueError(f"a reference run trains one fixed task in one block, found {log.block_tasks}.")
-        task = log.block_tasks[0]
-        steps, curve = log.block_curve(0, task, value)
-        _check_same_steps(steps_of, task, steps)
-        curves.setdefault(task, []).append(curve)
-    return curves
+    return {
+        task: [_reference_curve(task, reference, value, like) for reference in references[task]]
+        for task in dict.fromkeys(like.block_tasks)
+        if task is not None and task in references
+    }
+
+
+def _reference_curve(task: str, reference: Reference, value: Measured, like: EvaluationLog) -> NDArray[np.float64]:
+    if not isinstance(reference, EvaluationLog):
+        return np.asarray(reference, dtype=np.float64)
+    steps, curve = single_task_curve(reference, task, value)
+    for block in (i for i, trained in enumerate(like.block_tasks) if trained == task):
+        own = like.block_curve(block, task, value)[0]
+        n = min(len(own), len(steps))
+        if not np.array_equal(own[:n], steps[:n]):
+            raise Undefined(
+                f"task {task!r} is evaluated at other steps in the run than in its reference, "
+                f"{own[:n].tolist()} and {steps[:n].tolist()}: use one evaluation interval for all of them"
+            )
+    return curve
 
 
 def cw_metrics(
@@ -198,7 +206,7 @@ def cw_metrics(
 ) -> list[MetricValue]:
     """Give average performance, forgetting, and forward transfer (as ratio and as difference) of one run.
 
-    references: task id -> one curve a reference run, in the same ``value`` as the run is measured.
+    references: of each task the logs of its reference runs, or their curves in the ``value`` the run is measured in.
     window: evaluations whose mean is a final score. minimum_headroom: smallest 1 - AUCb for the ratio.
     A task trained in several blocks counts once a block; ``per_task`` then holds the mean over its blocks.
     What cannot be computed is None with the reason: too few evaluations in a block, no reference run, and so on.
@@ -322,6 +330,7 @@ def _areas_by_block(runs: _Runs, references: References) -> list[AreaTransfer | 
         raise Undefined("the area of returns has no upper bound of 1: measure the score or the success")
     if not references:
         raise Undefined("there are no reference runs to compare with")
+    found = reference_curves(references, runs.value, runs.logs[0])
     curves = []
     for log in runs.logs:
         scores, active = runs.arrays(log)
@@ -330,7 +339,7 @@ def _areas_by_block(runs: _Runs, references: References) -> list[AreaTransfer | 
     areas: list[AreaTransfer | Undefined] = []
     for task, *curves_of_seeds in zip(runs.logs[0].block_tasks, *curves, strict=True):
         try:
-            areas.append(area_transfer(curves_of_seeds, references.get(task or "", ())))
+            areas.append(area_transfer(curves_of_seeds, found.get(task or "", ())))
         except Undefined as undefined:
             areas.append(undefined)
     return areas
@@ -382,18 +391,6 @@ def _unit_curve(curve: ArrayLike, name: str) -> NDArray[np.float64]:
     if ((values < 0) | (values > 1)).any():
         raise ValueError(f"{name} must lie in [0, 1], found {values.min():g} to {values.max():g}.")
     return values
-
-
-def _check_same_steps(steps_of: dict[str, NDArray[np.int64]], task: str, steps: NDArray[np.int64]) -> None:
-    """Refuse evaluations at other steps than the task's first curve has; remember the longer of the two."""
-    known = steps_of.get(task, steps)
-    n = min(len(known), len(steps))
-    if not np.array_equal(known[:n], steps[:n]):
-        raise ValueError(
-            f"curves of task {task!r} are evaluated at different steps and cannot be compared: "
-            f"{known[:n].tolist()} and {steps[:n].tolist()}. Use one evaluation interval for all of them."
-        )
-    steps_of[task] = known if len(known) >= len(steps) else steps
 
 
 def _check_same_experiment(logs: Sequence[EvaluationLog]) -> None:

@@ -12,12 +12,12 @@ from collections import Counter
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lifelong_rl.evaluation.log import EvaluationLog, Measured
+from lifelong_rl.evaluation.log import EvaluationLog
+from lifelong_rl.evaluation.measured import Measured, Undefined
 from lifelong_rl.evaluation.metrics import (
     Definition,
     MetricValue,
     References,
-    Undefined,
     check_finished,
     finite_array,
     trained_columns,

@@ -1,144 +1,276 @@
-"""The evaluation log: what the agent scored on every task, at every evaluation of a run."""
+"""The log of a run: what the agent scored on every task at every evaluation, and the episodes it trained on."""
 
 from __future__ import annotations
 
-import json
-import logging
-import math
-import numbers
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-logger = logging.getLogger(__name__)
+from lifelong_rl.evaluation.lines import (
+    check_count,
+    check_fields,
+    check_flag,
+    check_id,
+    check_list,
+    check_number,
+    decoded,
+    parts_of,
+    refuse,
+    split,
+)
+from lifelong_rl.evaluation.measured import Measured, check_measured, known
+from lifelong_rl.evaluation.training_log import TrainingLog
 
 Moment: TypeAlias = Literal["start", "during", "end"]
-Measured: TypeAlias = Literal["score", "return", "success"]
-"""Which of an episode's numbers is averaged: score and success lie in [0, 1], return is in the task's unit."""
 
 MaskedTable: TypeAlias = np.ma.MaskedArray[Any, np.dtype[np.float64]]
 
 FIELDS = ("step", "block", "at", "trained", "task", "returns", "scores", "successes", "lengths")
-"""The fields every line has; further fields are ignored."""
+"""The fields every line of ``evaluations.jsonl`` has; further fields are ignored."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Id = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-@dataclass(frozen=True)
-class EvaluationPoint:
+class EvaluationPoint(msgspec.Struct, frozen=True, gc=False):
     """One moment at which the agent was evaluated on the tasks of the scenario."""
 
-    step: int
+    step: _Count
     """Environment steps of training so far, over the whole run."""
-    block: int
+    block: _Count
     """Index of the block being trained; 0 for the evaluation before training."""
     at: Moment
     """"start": before any training; "during": inside the block; "end": at the end of the block."""
-    trained: str | None
+    trained: _Id | None
     """Id of the block's fixed task; None where a teacher or a distribution draws the tasks."""
 
 
-@dataclass(frozen=True)
-class EvaluationRecord:
-    """One line of the log: every episode that one task got at one evaluation point."""
-
-    point: EvaluationPoint
-    task: str
-    returns: tuple[float, ...]
-    scores: tuple[float, ...]
-    successes: tuple[bool, ...]
-    lengths: tuple[int, ...]
-
-    def mean(self, value: Measured = "score") -> float:
-        """Give the mean over the episodes of their score, return or success."""
-        episodes = {"score": self.scores, "return": self.returns, "success": self.successes}[value]
-        return math.fsum(episodes) / len(episodes)
+class _Line(msgspec.Struct, gc=False):
+    step: _Count
+    block: _Count
+    at: Moment
+    trained: _Id | None
+    task: _Id
+    returns: Annotated[list[float], msgspec.Meta(min_length=1)]
+    scores: list[Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]]
+    successes: list[bool]
+    lengths: list[_Count]
 
 
-@dataclass(frozen=True)
+_DECODER = msgspec.json.Decoder(_Line)
+
+_LISTS: dict[Measured, str] = {"return": "returns", "score": "scores", "success": "successes"}
+
+
+@dataclass(frozen=True, eq=False)
 class EvaluationLog:
-    """A run's evaluations in the order they were made; make it with :meth:`read` or :meth:`from_records`."""
+    """A run's evaluations in the order they were made, as columns; one entry an evaluated task.
 
-    records: tuple[EvaluationRecord, ...]
+    Make it with :meth:`read`, :meth:`from_records` or :meth:`from_arrays`.
+    """
+
+    points: tuple[EvaluationPoint, ...]
+    """The evaluation points, in order of steps."""
+    tasks: tuple[str, ...]
+    """The ids of the evaluated tasks, in order of first appearance."""
+    point_index: NDArray[np.int64]
+    """Index into :attr:`points` of each entry, shape (n,)."""
+    task_index: NDArray[np.int64]
+    """Index into :attr:`tasks` of each entry, shape (n,)."""
+    n_episodes: NDArray[np.int64]
+    """Episodes of each entry, shape (n,), at least 1."""
+    episodes: Mapping[Measured, NDArray[np.float64]]
+    """What every episode showed, entry after entry, each of shape (n_episodes.sum(),); only what is known."""
+    lengths: NDArray[np.int64]
+    """Steps of every episode, in the same order; empty where they are not known."""
+    training: TrainingLog | None = None
+    """The episodes the agent trained on, for the metrics that look at them."""
 
     @classmethod
     def read(cls, path: str | Path) -> EvaluationLog:
-        """Read ``evaluations.jsonl``.
+        """Read ``evaluations.jsonl``, or a run folder: then the training episodes too.
 
         A last line that a kill cut short (no newline, no whole JSON object) is left out with a logged
         warning: its task then counts as not evaluated there, and a metric that needs it is undefined.
         Anything else that is damaged raises ValueError with file and line.
         """
         path = Path(path)
-        lines = path.read_bytes().split(b"\n")
-        last = lines.pop()  # empty where the file ends with a newline, as a whole file does
-        entries = [(_parse(line, f"{path}, line {i}"), f"{path}, line {i}") for i, line in enumerate(lines, 1)]
-        if last:
-            place = f"{path}, line {len(lines) + 1}"
-            try:
-                entries.append((_parse(last, place), place))
-            except ValueError:
-                logger.warning("%s is cut short (the run was killed while writing it): left out.", place)
-        if not entries:
+        if path.is_dir():
+            log = cls.read(path / "evaluations.jsonl")
+            episodes = path / "episodes.jsonl"
+            return log.with_training(TrainingLog.read(episodes)) if episodes.is_file() else log
+        if not path.is_file():
+            raise ValueError(f"{path} does not exist. Has the run begun?")
+        lines: list[_Line] = []
+        for first, part in parts_of(path):
+            found = decoded(part, _DECODER)
+            if found is None or not all(map(_is_even, found)):
+                found = [_checked(entry, place) for entry, place in split(part, path, first)]
+            lines += found
+        if not lines:
             raise ValueError(f"{path} holds no evaluation. Has the run begun?")
-        return cls._from_entries(entries)
+        return cls._from_lines(lines, lambda i: f"{path}, line {i + 1}")
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> EvaluationLog:
         """Make a log from dicts with the fields of ``evaluations.jsonl``; ValueError names a bad record."""
-        entries = [(record, f"record {i}") for i, record in enumerate(records)]
-        if not entries:
+        lines = [_checked(record, f"record {i}") for i, record in enumerate(records)]
+        if not lines:
             raise ValueError("an evaluation log needs at least one record, found none.")
-        return cls._from_entries(entries)
+        return cls._from_lines(lines, lambda i: f"record {i}")
 
     @classmethod
-    def _from_entries(cls, entries: Sequence[tuple[Any, str]]) -> EvaluationLog:
-        records: list[EvaluationRecord] = []
-        seen: set[tuple[int, str]] = set()
-        for entry, place in entries:
-            record = _check_record(entry, place)
-            if (record.point.step, record.task) in seen:
-                _refuse(place, f"task {record.task!r} is evaluated twice at step {record.point.step}")
-            if records:
-                _check_succession(records[-1].point, record.point, place)
-            seen.add((record.point.step, record.task))
-            records.append(record)
-        return cls(tuple(records))
+    def from_arrays(
+        cls,
+        tasks: Sequence[str],
+        scores: ArrayLike,
+        *,
+        blocks: ArrayLike,
+        trained: Sequence[str | None],
+        steps: ArrayLike | None = None,
+        measured: Measured | None = None,
+    ) -> EvaluationLog:
+        """Make a log from curves: one number for each task at each evaluation.
+
+        tasks: ids of the columns. scores: shape (n_points, n_tasks), NaN or masked where a task was not evaluated.
+        blocks: shape (n_points,), the index of the block being trained at each evaluation, never falling; -1 for the
+        evaluation before any training. The last evaluation of a block is the one at its end. trained: for each block
+        its fixed task, or None. steps: shape (n_points,), environment steps; None for the count of evaluations.
+        measured: what the numbers are; None: the score (and the return) where all lie in [0, 1], else the return.
+        Raises ValueError for shapes that do not fit, an infinite number, and blocks or steps that fall.
+        """
+        table = np.ma.filled(np.ma.asarray(scores, dtype=np.float64), np.nan)
+        of_blocks = np.asarray(blocks, dtype=np.int64)
+        if table.ndim != 2 or table.shape[1] != len(tasks) or of_blocks.shape != (len(table),) or not len(table):
+            raise ValueError(
+                f"scores of shape (n_points, {len(tasks)}) and as many blocks are expected, with at least one point, "
+                f"found shapes {table.shape} and {of_blocks.shape}."
+            )
+        if len(set(tasks)) < len(tasks):
+            raise ValueError(f"the tasks must have different ids, found {list(tasks)}.")
+        if np.isinf(table).any():
+            raise ValueError("scores must be finite, or NaN where a task was not evaluated; found infinity.")
+        points = _points_of(of_blocks, trained, steps)
+        at, column = np.nonzero(~np.isnan(table))
+        numbers = table[at, column]
+        is_unit = bool(((numbers >= 0) & (numbers <= 1)).all())
+        if measured is None:
+            names: tuple[Measured, ...] = ("score", "return") if is_unit else ("return",)
+        else:
+            check_measured(measured)
+            names = (measured,)
+            if measured != "return" and not is_unit:
+                raise ValueError(f"a {measured} lies in [0, 1], found {numbers.min():g} to {numbers.max():g}.")
+        return cls(
+            points,
+            tuple(tasks),
+            at,
+            column,
+            np.ones(len(numbers), dtype=np.int64),
+            dict.fromkeys(names, numbers),
+            np.empty(0, dtype=np.int64),
+        )
+
+    @classmethod
+    def _from_lines(cls, lines: Sequence[_Line], place_of: Callable[[int], str]) -> EvaluationLog:
+        points: dict[EvaluationPoint, int] = {}
+        tasks: dict[str, int] = {}
+        point_index = np.empty(len(lines), dtype=np.int64)
+        task_index = np.empty(len(lines), dtype=np.int64)
+        last = None
+        for i, line in enumerate(lines):
+            point = EvaluationPoint(line.step, line.block, line.at, line.trained)
+            if last is None:
+                last = point
+            elif point != last:
+                _check_succession(last, point, place_of(i))
+                last = point
+            point_index[i] = points.setdefault(point, len(points))
+            task_index[i] = tasks.setdefault(line.task, len(tasks))
+        _check_once(point_index * len(tasks) + task_index, lines, place_of)
+        episodes: dict[Measured, NDArray[np.float64]] = {}
+        for name, listed in _LISTS.items():
+            episodes[name] = np.array([v for line in lines for v in getattr(line, listed)], dtype=np.float64)
+        n_episodes = np.array([len(line.returns) for line in lines], dtype=np.int64)
+        if not np.isfinite(episodes["return"]).all():  # 1e999 is JSON
+            i = int(np.repeat(np.arange(len(lines)), n_episodes)[~np.isfinite(episodes["return"])][0])
+            refuse(place_of(i), f"returns must be finite numbers, found {lines[i].returns}")
+        lengths = np.array([length for line in lines for length in line.lengths], dtype=np.int64)
+        return cls(tuple(points), tuple(tasks), point_index, task_index, n_episodes, episodes, lengths)
+
+    def with_training(self, training: TrainingLog | None) -> EvaluationLog:
+        """Give this log with the training episodes of its run."""
+        return replace(self, training=training)
+
+    def upto(self, n_points: int) -> EvaluationLog:
+        """Give this log as it was after its first ``n_points`` evaluations (1 or more), without training episodes."""
+        if not 1 <= n_points <= len(self.points):
+            raise ValueError(f"n_points must lie in 1 to {len(self.points)}, found {n_points}.")
+        return self.where(self.point_index < n_points)
+
+    def where(self, kept: NDArray[np.bool_]) -> EvaluationLog:
+        """Give the log of some entries alone: ``kept`` has shape (n,). Points and tasks without an entry go too."""
+        points, point_index = np.unique(self.point_index[kept], return_inverse=True)
+        found, first, task_index = np.unique(self.task_index[kept], return_index=True, return_inverse=True)
+        order = np.argsort(first)  # of first appearance
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        is_kept = np.repeat(kept, self.n_episodes)
+        return replace(
+            self,
+            points=tuple(self.points[i] for i in points),
+            tasks=tuple(self.tasks[i] for i in found[order]),
+            point_index=point_index,
+            task_index=rank[task_index],
+            n_episodes=self.n_episodes[kept],
+            episodes={name: numbers[is_kept] for name, numbers in self.episodes.items()},
+            lengths=self.lengths[is_kept] if len(self.lengths) else self.lengths,
+            training=None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.point_index)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, EvaluationLog):
+            return NotImplemented
+        return (self.points, self.tasks) == (other.points, other.tasks) and all(
+            np.array_equal(mine, others) for mine, others in zip(self._columns(), other._columns(), strict=True)
+        )
+
+    __hash__ = object.__hash__
+
+    def _columns(self) -> list[NDArray[Any]]:
+        nothing = np.empty(0)
+        values = [self.episodes.get(name, nothing) for name in get_args(Measured)]
+        return [self.point_index, self.task_index, self.n_episodes, self.lengths, *values]
 
     @cached_property
-    def tasks(self) -> tuple[str, ...]:
-        """The ids of the evaluated tasks, in order of first appearance."""
-        return tuple(dict.fromkeys(record.task for record in self.records))
-
-    @cached_property
-    def points(self) -> tuple[EvaluationPoint, ...]:
-        """The evaluation points, in order of steps."""
-        return tuple(dict.fromkeys(record.point for record in self.records))
-
-    @property
     def steps(self) -> NDArray[np.int64]:
         """Environment steps of each evaluation point, shape (n_points,)."""
         return np.array([point.step for point in self.points], dtype=np.int64)
 
-    @property
+    @cached_property
     def blocks(self) -> NDArray[np.int64]:
         """Block of each evaluation point, shape (n_points,); the evaluation before training is in block 0."""
         return np.array([point.block for point in self.points], dtype=np.int64)
 
-    @property
+    @cached_property
     def at(self) -> tuple[Moment, ...]:
         """The moment of each evaluation point: "start", "during" or "end"."""
         return tuple(point.at for point in self.points)
 
-    @property
+    @cached_property
     def is_at_block_end(self) -> bool:
         """Whether the last evaluation is at the end of a block and covers every task."""
-        last = self.points[-1]
-        n_evaluated = sum(record.point == last for record in self.records)
-        return last.at == "end" and n_evaluated == len(self.tasks)
+        n_evaluated = np.count_nonzero(self.point_index == len(self.points) - 1)
+        return bool(self.points) and self.points[-1].at == "end" and n_evaluated == len(self.tasks)
 
     @cached_property
     def block_tasks(self) -> tuple[str | None, ...]:
@@ -152,19 +284,35 @@ class EvaluationLog:
         ends = {point.block: point.step for point in self.points if point.at == "end"}
         return tuple(ends.get(block) for block in range(len(self.block_tasks)))
 
+    @property
+    def measured(self) -> tuple[Measured, ...]:
+        """What is known of every episode."""
+        return tuple(self.episodes)
+
     def scores(self, value: Measured = "score") -> MaskedTable:
         """Give the mean over episodes of each task at each point.
 
-        Shape (n_points, n_tasks), masked where a task was not evaluated; higher is better.
+        Shape (n_points, n_tasks), masked where a task was not evaluated; higher is better. Undefined where the log
+        does not hold what is to be measured.
         """
-        if value not in get_args(Measured):
-            raise ValueError(f"value must be one of {', '.join(get_args(Measured))}, found {value!r}.")
-        row = {point: i for i, point in enumerate(self.points)}
-        column = {task: j for j, task in enumerate(self.tasks)}
-        table = _all_masked(len(row), len(column))
-        for record in self.records:
-            table[row[record.point], column[record.task]] = record.mean(value)
-        return table
+        return self._table(value).copy()
+
+    def _table(self, value: Measured) -> MaskedTable:
+        tables: dict[Measured, MaskedTable] = self.__dict__.setdefault("_tables", {})
+        if value not in tables:
+            table = np.ma.MaskedArray(np.zeros((len(self.points), len(self.tasks))), mask=True)
+            table[self.point_index, self.task_index] = self.means(value)
+            tables[value] = table
+        return tables[value]
+
+    def means(self, value: Measured) -> NDArray[np.float64]:
+        """Give each entry's mean over its episodes, shape (n,)."""
+        numbers = known(self.episodes, value)
+        if not len(self):
+            return np.empty(0)
+        sums = np.add.reduceat(numbers, np.cumsum(self.n_episodes) - self.n_episodes)
+        means: NDArray[np.float64] = sums / self.n_episodes
+        return means
 
     def matrix(self, value: Measured = "score") -> MaskedTable:
         """Give the score on every task before training and after each block.
@@ -172,8 +320,8 @@ class EvaluationLog:
         Shape (n_blocks + 1, n_tasks): row 0 is the evaluation before training, row k the end of block k - 1;
         columns as :attr:`tasks`. Masked where there is no such evaluation.
         """
-        table = self.scores(value)
-        matrix = _all_masked(len(self.block_tasks) + 1, len(self.tasks))
+        table = self._table(value)
+        matrix = np.ma.MaskedArray(np.zeros((len(self.block_tasks) + 1, len(self.tasks))), mask=True)
         for i, point in enumerate(self.points):
             if point.at != "during":
                 matrix[0 if point.at == "start" else point.block + 1] = table[i]
@@ -189,127 +337,81 @@ class EvaluationLog:
         before = self.block_ends[block - 1] if block > 0 else 0
         if before is None:
             raise ValueError(f"block {block - 1} has no evaluation at its end, so block {block} has no start.")
-        inside = [r for r in self.records if r.point.block == block and r.point.at != "start" and r.task == task]
-        steps = np.array([record.point.step - before for record in inside], dtype=np.int64)
-        return steps, np.array([record.mean(value) for record in inside], dtype=np.float64)
+        if task not in self.tasks:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        curve = self._table(value)[:, self.tasks.index(task)]
+        inside = (self.blocks == block) & (np.array(self.at) != "start") & ~np.ma.getmaskarray(curve)
+        return self.steps[inside] - before, np.asarray(curve[inside], dtype=np.float64)
 
 
-def to_line(record: Mapping[str, Any]) -> str:
-    """Give a record as one line of JSON, newline included: the same record always gives the same bytes.
-
-    Keys are sorted, floats written so that they read back to the same bits, numpy values written as plain ones.
-    Raises ValueError for NaN and infinity and TypeError for what JSON cannot hold, both with the field.
-    """
-    for field, value in record.items():
-        try:
-            json.dumps(value, allow_nan=False, default=_plain)
-        except ValueError as error:
-            raise ValueError(f"field {field!r} of a log line must be finite, found {value!r}.") from error
-        except TypeError as error:
-            raise TypeError(f"field {field!r} of a log line does not fit JSON: {error}.") from error
-    return json.dumps(record, allow_nan=False, sort_keys=True, default=_plain) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError(f"found a {type(value).__name__}")
-
-
-def _all_masked(n_rows: int, n_columns: int) -> MaskedTable:
-    return np.ma.MaskedArray(np.zeros((n_rows, n_columns)), mask=True)
-
-
-def _refuse(place: str, problem: str) -> NoReturn:
-    raise ValueError(f"{place}: {problem}.")
-
-
-def _parse(line: bytes, place: str) -> Any:
-    try:
-        return json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise ValueError(f"{place}: not a JSON object ({error}). Is the file damaged?") from error
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a finite number")
-
-
-def _check_record(entry: Any, place: str) -> EvaluationRecord:
-    if not isinstance(entry, Mapping):
-        _refuse(place, f"expected an object with the fields of an evaluation, found {entry!r}")
-    if missing := [field for field in FIELDS if field not in entry]:
-        _refuse(place, f"missing {', '.join(missing)}; an evaluation has {', '.join(FIELDS)}")
-    if entry["at"] not in get_args(Moment):
-        _refuse(place, f"at must be one of {', '.join(get_args(Moment))}, found {entry['at']!r}")
-    trained = None if entry["trained"] is None else _check_id(entry, "trained", place)
-    step, block = _check_count(entry["step"], "step", place), _check_count(entry["block"], "block", place)
-    episodes = {field: _check_list(entry, field, place) for field in FIELDS[5:]}
-    if len(n_episodes := {len(values) for values in episodes.values()}) != 1 or 0 in n_episodes:
-        found = ", ".join(f"{len(values)} {field}" for field, values in episodes.items())
-        _refuse(place, f"expected the same number of each, at least 1, found {found}")
-    if any(not isinstance(success, bool | np.bool_) for success in episodes["successes"]):
-        _refuse(place, f"successes must be true or false, found {episodes['successes']!r}")
-    scores = tuple(_check_number(score, "scores", place) for score in episodes["scores"])
-    if any(not 0 <= score <= 1 for score in scores):
-        _refuse(place, f"scores must lie in [0, 1], found {list(scores)}")
-    return EvaluationRecord(
-        point=EvaluationPoint(step, block, entry["at"], trained),
-        task=_check_id(entry, "task", place),
-        returns=tuple(_check_number(value, "returns", place) for value in episodes["returns"]),
-        scores=scores,
-        successes=tuple(bool(success) for success in episodes["successes"]),
-        lengths=tuple(_check_count(length, "lengths", place) for length in episodes["lengths"]),
+def _points_of(
+    blocks: NDArray[np.int64], trained: Sequence[str | None], steps: ArrayLike | None
+) -> tuple[EvaluationPoint, ...]:
+    """Give the points of curves; ValueError where blocks or steps cannot be those of a run."""
+    n_first = int(np.count_nonzero(blocks == -1))
+    at_steps = np.arange(len(blocks)) + (0 if n_first else 1) if steps is None else np.asarray(steps, dtype=np.int64)
+    if at_steps.shape != blocks.shape or (np.diff(at_steps) <= 0).any() or (at_steps < 0).any():
+        raise ValueError(f"steps must be one rising count a point, at least 0, found {at_steps}.")
+    if n_first > 1 or (np.diff(blocks) < 0).any() or blocks.min() < -1 or blocks.max() >= len(trained):
+        raise ValueError(
+            f"blocks must be rising indices of the {len(trained)} trained blocks, after at most one -1, "
+            f"found {blocks}."
+        )
+    is_last = np.append(np.diff(blocks) > 0, True)
+    pairs = zip(blocks, is_last, strict=True)
+    moments: list[Moment] = ["start" if block < 0 else "end" if last else "during" for block, last in pairs]
+    return tuple(
+        EvaluationPoint(int(step), max(int(block), 0), at, trained[max(block, 0)] if trained else None)
+        for step, block, at in zip(at_steps, blocks, moments, strict=True)
     )
 
 
-def _check_id(entry: Mapping[str, Any], field: str, place: str) -> str:
-    value = entry[field]
-    if not isinstance(value, str) or not value:
-        _refuse(place, f"{field} must be the id of a task, found {value!r}")
-    return value
+def _is_even(line: _Line) -> bool:
+    return len(line.returns) == len(line.scores) == len(line.successes) == len(line.lengths)
 
 
-def _check_list(entry: Mapping[str, Any], field: str, place: str) -> list[Any]:
-    if not isinstance(entry[field], list | tuple | np.ndarray):
-        _refuse(place, f"{field} must be a list with one entry an episode, found {entry[field]!r}")
-    return list(entry[field])
+def _checked(entry: Any, place: str) -> _Line:
+    check_fields(entry, FIELDS, "an evaluation", place)
+    if entry["at"] not in get_args(Moment):
+        refuse(place, f"at must be one of {', '.join(get_args(Moment))}, found {entry['at']!r}")
+    trained = None if entry["trained"] is None else check_id(entry, "trained", place)
+    step, block = check_count(entry["step"], "step", place), check_count(entry["block"], "block", place)
+    episodes = {name: check_list(entry, name, place) for name in FIELDS[5:]}
+    if len(n_episodes := {len(values) for values in episodes.values()}) != 1 or 0 in n_episodes:
+        found = ", ".join(f"{len(values)} {name}" for name, values in episodes.items())
+        refuse(place, f"expected the same number of each, at least 1, found {found}")
+    successes = [check_flag(success, "successes", place) for success in episodes["successes"]]
+    scores = [check_number(score, "scores", place) for score in episodes["scores"]]
+    if any(not 0 <= score <= 1 for score in scores):
+        refuse(place, f"scores must lie in [0, 1], found {scores}")
+    returns = [check_number(value, "returns", place) for value in episodes["returns"]]
+    lengths = [check_count(length, "lengths", place) for length in episodes["lengths"]]
+    task = check_id(entry, "task", place)
+    return _Line(step, block, entry["at"], trained, task, returns, scores, successes, lengths)
 
 
-def _check_number(value: Any, field: str, place: str) -> float:
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not _is_finite(value):
-        _refuse(place, f"{field} must be finite numbers, found {value!r}")
-    return float(value)
-
-
-def _is_finite(value: numbers.Real) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer too large for a float
-        return False
-
-
-def _check_count(value: Any, field: str, place: str) -> int:
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 0:
-        _refuse(place, f"{field} must be an integer of at least 0, found {value!r}")
-    return int(value)
+def _check_once(keys: NDArray[np.int64], lines: Sequence[_Line], place_of: Callable[[int], str]) -> None:
+    """Refuse a task that is evaluated twice at one point."""
+    order = np.argsort(keys, kind="stable")
+    again = order[1:][keys[order[1:]] == keys[order[:-1]]]
+    if len(again):
+        i = int(again.min())
+        refuse(place_of(i), f"task {lines[i].task!r} is evaluated twice at step {lines[i].step}")
 
 
 def _check_succession(before: EvaluationPoint, point: EvaluationPoint, place: str) -> None:
-    """Refuse a point that cannot follow the one before it in a run."""
-    if point == before:
-        return
+    """Refuse a point that cannot follow another one before it in a run."""
     if point.step < before.step:
-        _refuse(
+        refuse(
             place,
             f"the steps go back from {before.step} to {point.step}; "
             "a resumed run drops the lines after its checkpoint before it appends",
         )
     if point.step == before.step:
-        _refuse(place, f"two different evaluation points at step {point.step}: {before} and {point}")
+        refuse(place, f"two different evaluation points at step {point.step}: {before} and {point}")
     if point.at == "start":
-        _refuse(place, f"the evaluation before training must come first, found it at step {point.step}")
+        refuse(place, f"the evaluation before training must come first, found it at step {point.step}")
     if point.block < before.block or (point.block == before.block and before.at == "end"):
-        _refuse(place, f"block {point.block} is evaluated after the end of block {before.block}")
+        refuse(place, f"block {point.block} is evaluated after the end of block {before.block}")
     if point.block == before.block and before.at != "start" and point.trained != before.trained:
-        _refuse(place, f"block {point.block} trains both {before.trained!r} and {point.trained!r}")
+        refuse(place, f"block {point.block} trains both {before.trained!r} and {point.trained!r}")

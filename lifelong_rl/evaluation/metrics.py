@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lifelong_rl.evaluation.log import EvaluationLog, Measured
+from lifelong_rl.evaluation.log import EvaluationLog
+from lifelong_rl.evaluation.measured import Measured, Undefined, check_measured
+from lifelong_rl.evaluation.training_log import TrainingLog
 
 Sign: TypeAlias = Literal["higher is better", "lower is better"]
 
-References: TypeAlias = Mapping[str, Sequence[ArrayLike]]
-"""Task id -> one curve a reference run: the score at each evaluation while that task alone was trained."""
+Reference: TypeAlias = EvaluationLog | ArrayLike
+"""A reference run: the log of a run that trained one task alone, or only its curve, the score at each evaluation."""
+
+References: TypeAlias = Mapping[str, Sequence[Reference]]
+"""Task id -> its reference runs."""
+
+PerPair: TypeAlias = Mapping[str, Mapping[str, tuple[float | None, ...]]]
 
 FAMILIES: dict[str, str] = {
     "gem": "lifelong_rl.evaluation.gem:gem_metrics",
@@ -23,10 +30,6 @@ FAMILIES: dict[str, str] = {
     "chaudhry": "lifelong_rl.evaluation.chaudhry:chaudhry_metrics",
 }
 """The built-in families by name. A plug-in is named as ``"package.module:function"``, a :class:`Family`."""
-
-
-class Undefined(ValueError):
-    """A metric has no value for this input; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class MetricValue:
     """The value of each evaluated task, None where the task has none."""
     per_block: tuple[float | None, ...] = ()
     """The value of each block, in order, for families that score every occurrence of a task by itself."""
+    per_pair: PerPair = field(default_factory=dict)
+    """Trained task -> evaluated task -> one value an occurrence, for families that compare pairs of tasks."""
 
     def __post_init__(self) -> None:
         if (self.value is None) != bool(self.reason):
@@ -64,13 +69,16 @@ class MetricValue:
             )
         if self.sign not in get_args(Sign):
             raise ValueError(f"sign must be one of {', '.join(get_args(Sign))}, found {self.sign!r}.")
-        for number in (self.value, *self.per_task.values(), *self.per_block):
+        of_pairs = [number for row in self.per_pair.values() for numbers in row.values() for number in numbers]
+        for number in (self.value, *self.per_task.values(), *self.per_block, *of_pairs):
             if number is not None and not math.isfinite(number):
                 raise ValueError(f"{self.family}/{self.name} must be finite or None, found {number!r}.")
 
     def to_json(self) -> dict[str, Any]:
         """Give the fields as plain values that ``json.dumps`` takes."""
-        return asdict(self) | {"per_task": dict(self.per_task), "per_block": list(self.per_block)}
+        pairs = {trained: {of: list(n) for of, n in row.items()} for trained, row in self.per_pair.items()}
+        tables = {"per_task": dict(self.per_task), "per_block": list(self.per_block), "per_pair": pairs}
+        return vars(self) | tables
 
 
 @dataclass(frozen=True)
@@ -86,17 +94,26 @@ class Definition:
     measured: Measured = "score"
 
     def defined(
-        self, value: float, per_task: Mapping[str, float | None], per_block: Sequence[float | None] = ()
+        self,
+        value: float,
+        per_task: Mapping[str, float | None],
+        per_block: Sequence[float | None] = (),
+        per_pair: PerPair | None = None,
     ) -> MetricValue:
         """Give the metric with a value."""
-        return MetricValue(**vars(self), value=value, per_task=dict(per_task), per_block=tuple(per_block))
+        tables: dict[str, Any] = {"per_task": dict(per_task), "per_block": tuple(per_block)}
+        return MetricValue(**vars(self), value=value, per_pair=per_pair or {}, **tables)
 
     def undefined(
-        self, reason: str, per_task: Mapping[str, float | None], per_block: Sequence[float | None] = ()
+        self,
+        reason: str,
+        per_task: Mapping[str, float | None],
+        per_block: Sequence[float | None] = (),
+        per_pair: PerPair | None = None,
     ) -> MetricValue:
         """Give the metric without a value; the tables may hold the part that is defined."""
         tables: dict[str, Any] = {"per_task": dict(per_task), "per_block": tuple(per_block)}
-        return MetricValue(**vars(self), value=None, reason=reason, **tables)
+        return MetricValue(**vars(self), value=None, reason=reason, per_pair=per_pair or {}, **tables)
 
     def mean_over_tasks(
         self,
@@ -126,23 +143,46 @@ class Family(Protocol):
 
 def score(
     log: EvaluationLog,
-    families: Sequence[str] = ("gem", "cw"),
+    families: Sequence[str | Family] = tuple(FAMILIES),
     references: References | None = None,
     *,
     value: Measured = "score",
 ) -> list[MetricValue]:
-    """Give the metrics of the named families for one run.
+    """Give the metrics of the families for one run, the undefined ones with their reason.
 
-    references: curves of single-task reference runs, for the families that compare with them.
-    value: which number of an episode is used. Raises ValueError for an unknown family.
+    families: names in :data:`FAMILIES`, "package.module:function", or functions; options of a family are set with
+    ``functools.partial``. references: single-task reference runs by task, for the families that compare with them.
+    value: which number of an episode is used. Raises ValueError for an unknown family or value.
     """
     from lifelong_rl.envs.lookup import resolve  # its room imports gymnasium, which scoring a log does not need
 
+    check_measured(value)
     metrics: list[MetricValue] = []
-    for name in families:
-        family: Family = resolve("metric family", name, FAMILIES)
+    for named in families:
+        family: Family = resolve("metric family", named, FAMILIES) if isinstance(named, str) else named
         metrics.extend(family(log, references=references, value=value))
     return metrics
+
+
+def score_arrays(
+    tasks: Sequence[str],
+    scores: ArrayLike,
+    *,
+    blocks: ArrayLike,
+    trained: Sequence[str | None],
+    steps: ArrayLike | None = None,
+    measured: Measured | None = None,
+    training: TrainingLog | None = None,
+    families: Sequence[str | Family] = tuple(FAMILIES),
+    references: References | None = None,
+) -> list[MetricValue]:
+    """Give the metrics of curves that come from anywhere, given as to :meth:`EvaluationLog.from_arrays`.
+
+    training: the training episodes, where there are some (:meth:`TrainingLog.from_arrays`). What ``measured`` says is
+    what is scored: by default the score where all numbers lie in [0, 1], else the return.
+    """
+    log = EvaluationLog.from_arrays(tasks, scores, blocks=blocks, trained=trained, steps=steps, measured=measured)
+    return score(log.with_training(training), families, references, value=log.measured[0])
 
 
 def check_finished(log: EvaluationLog) -> None:
@@ -171,6 +211,30 @@ def trained_columns(log: EvaluationLog) -> NDArray[np.int64]:
         if task not in log.tasks:
             raise Undefined(f"task {task!r} is trained in block {block} but never evaluated")
     return np.array([log.tasks.index(task) for task in log.block_tasks if task is not None], dtype=np.int64)
+
+
+def references_by_task(logs: Iterable[EvaluationLog]) -> dict[str, list[EvaluationLog]]:
+    """Give the logs of reference runs by the task each trained alone; ValueError for a run that is none."""
+    found: dict[str, list[EvaluationLog]] = {}
+    for log in logs:
+        found.setdefault(single_task(log), []).append(log)
+    return found
+
+
+def single_task(log: EvaluationLog) -> str:
+    """Give the task of a reference run; ValueError where the log is none."""
+    if len(log.block_tasks) != 1 or log.block_tasks[0] is None:
+        raise ValueError(f"a reference run trains one fixed task in one block, found the blocks {log.block_tasks}.")
+    return log.block_tasks[0]
+
+
+def single_task_curve(
+    log: EvaluationLog, task: str, value: Measured
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give steps and scores of a reference run's evaluations on its task, without the one before training."""
+    if (trained := single_task(log)) != task:
+        raise ValueError(f"the reference run of task {task!r} trained {trained!r}.")
+    return log.block_curve(0, task, value)
 
 
 def finite_array(values: ArrayLike, name: str, n_dimensions: int) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lifelong_rl.evaluation.log import EvaluationLog, Measured
+from lifelong_rl.evaluation.log import EvaluationLog
+from lifelong_rl.evaluation.measured import Measured
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import and many runs draw nothing
     from matplotlib.axes import Axes

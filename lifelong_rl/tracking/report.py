@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lifelong_rl.agents import agent_label
 from lifelong_rl.evaluation.log import EvaluationLog
-from lifelong_rl.evaluation.metrics import FAMILIES, MetricValue, References, score
+from lifelong_rl.evaluation.metrics import MetricValue, References, score
 from lifelong_rl.evaluation.statistics import bootstrap_interval
 from lifelong_rl.tracking import figures
 from lifelong_rl.tracking.run_folder import RunFolder
@@ -34,7 +34,7 @@ MAIN_METRICS = (
 
 def score_run(folder: RunFolder, references: References | None = None) -> list[MetricValue]:
     """Give the metrics of every family for a run."""
-    return score(folder.evaluation_log(), tuple(FAMILIES), references)
+    return score(folder.log(), references=references)
 
 
 def report_run(folder: RunFolder, references: References | None = None) -> dict[str, float]:

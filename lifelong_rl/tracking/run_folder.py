@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from lifelong_rl.evaluation.log import EvaluationLog, to_line
+from lifelong_rl.evaluation.lines import to_line
+from lifelong_rl.evaluation.log import EvaluationLog
 
 try:
     import fcntl
@@ -126,9 +127,17 @@ class RunFolder:
 
     def evaluation_log(self) -> EvaluationLog:
         """Read ``evaluations.jsonl``."""
+        self._check_is_evaluated()
+        return EvaluationLog.read(self.evaluations_path)
+
+    def log(self) -> EvaluationLog:
+        """Read ``evaluations.jsonl`` and with it the training episodes, which some metrics look at."""
+        self._check_is_evaluated()
+        return EvaluationLog.read(self.path)
+
+    def _check_is_evaluated(self) -> None:
         if not self.evaluations_path.is_file():
             raise ValueError(f"the run {self.path} holds no evaluation yet.")
-        return EvaluationLog.read(self.evaluations_path)
 
     def episodes(self) -> list[dict[str, Any]]:
         """Read ``episodes.jsonl``; a last line that a kill cut short is left out with a warning."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lifelong_rl.evaluation.cw import reference_curves
-from lifelong_rl.evaluation.metrics import References
+from lifelong_rl.evaluation.metrics import References, references_by_task
 from lifelong_rl.tracking.run_folder import RunFolder
 from lifelong_rl.training.config import RunConfig
 
@@ -30,13 +29,10 @@ def reference_path(run: Path, config: RunConfig) -> Path:
 
 
 def cached_references(folder: RunFolder) -> References:
-    """Give the curves of a run's reference runs, as far as they are there and finished; nothing is trained."""
-    found = []
-    for reference in reference_configs(RunConfig.from_json(folder.config)).values():
-        candidate = RunFolder(reference_path(folder.path, reference))
-        if candidate.is_finished:
-            found.append(candidate.evaluation_log())
-    return reference_curves(found, like=folder.evaluation_log()) if found else {}
+    """Give the logs of a run's reference runs, as far as they are there and finished; nothing is trained."""
+    configs = reference_configs(RunConfig.from_json(folder.config)).values()
+    found = [RunFolder(reference_path(folder.path, config)) for config in configs]
+    return references_by_task(candidate.log() for candidate in found if candidate.is_finished)
 
 
 def train_references(config: RunConfig, run: Path, *, show_progress: bool = True) -> list[RunFolder]:

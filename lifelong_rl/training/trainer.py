@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
-from lifelong_rl.evaluation.metrics import FAMILIES, score
+from lifelong_rl.evaluation.metrics import score
 from lifelong_rl.scenarios import Block
 from lifelong_rl.tracking import teaching
 from lifelong_rl.tracking.progress import Progress
@@ -310,8 +310,8 @@ class Trainer:
             self.recorder.figure("teacher/task_distribution", figure, self.step)
             self.folder.save_teacher(self.block_index, state_to_bytes(source.state_dict()))
         if at == "end":
-            log = self.folder.evaluation_log()
-            for metric in score(log, tuple(FAMILIES), cached_references(self.folder)):
+            log = self.folder.log()
+            for metric in score(log, references=cached_references(self.folder)):
                 if metric.value is not None:
                     tag = f"transfer/{metric.family}/{metric.name}"
                     self.recorder.scalars({tag: metric.value}, self.step)

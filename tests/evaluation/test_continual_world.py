@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lifelong_rl.evaluation import EvaluationLog, Undefined, bootstrap_interval, cw, score
+from lifelong_rl.evaluation import EvaluationLog, Undefined, bootstrap_interval, cw, references_by_task, score
 
 EXAMPLE = json.loads((Path(__file__).parent / "cw_three_tasks.json").read_text())
 METHODS = ("finetuning", "ewc")
@@ -159,7 +159,8 @@ def test_a_curriculum_run_has_its_mean_final_score_and_reasons_for_the_rest():
 
 
 def test_an_unfinished_run_defines_nothing():
-    log = EvaluationLog(log_of(np.full((20, 2), 0.5), "ab").records[:-1])
+    whole = log_of(np.full((20, 2), 0.5), "ab")
+    log = whole.where(np.arange(len(whole)) < len(whole) - 1)
     assert all("unfinished" in metric.reason for metric in score(log, ["cw"], {"a": [[1.0]]}))
 
 
@@ -244,40 +245,34 @@ def test_seeds_may_evaluate_the_tasks_in_another_order():
     assert [metric.value for metric in both] == pytest.approx([metric.value for metric in one])
 
 
-def test_reference_curves_come_from_logs_of_single_task_runs():
+def test_references_may_be_the_logs_of_single_task_runs():
+    run = log_of([[0.1, 0.0]] * 4, "ab")
     logs = [log_of([[0.1], [0.3]], "a"), log_of([[0.2], [0.4]], "a"), log_of([[0.5, 0.9]], "b")]
-    curves = cw.reference_curves(logs)
+    curves = cw.reference_curves(references_by_task(logs), "score", run)
     assert {task: [curve.tolist() for curve in found] for task, found in curves.items()} == {
         "a": [[0.1, 0.3], [0.2, 0.4]],
         "b": [[0.9]],
     }
 
 
-def test_reference_curves_refuse_a_run_with_several_blocks():
+def test_the_logs_of_references_are_read_in_what_the_run_is_measured_in():
+    log = log_of([[0.1, 0.0]] * 4, "ab")
+    reference = log_of([[0.6], [0.3]], "a")
+    assert cw.reference_curves({"a": [reference]}, "success", log)["a"][0].tolist() == [1.0, 0.0]
+
+
+def test_a_run_with_several_blocks_is_no_reference():
     with pytest.raises(ValueError, match="one fixed task in one block"):
-        cw.reference_curves([log_of([[0.1, 0.3], [0.2, 0.3]], "ab")])
+        references_by_task([log_of([[0.1, 0.3], [0.2, 0.3]], "ab")])
 
 
-def test_reference_curves_at_other_steps_than_the_run_are_refused():
+def test_references_at_other_steps_than_the_run_leave_forward_transfer_undefined():
     run = log_of([[0.1, 0.0]] * 4, "ab")
-    matching = log_of([[0.1], [0.3], [0.3]], "b", tasks=("b",))
-    assert list(cw.reference_curves([matching], like=run)) == ["b"]
-    every_20 = EvaluationLog.from_records(
-        {
-            "step": 20,
-            "block": 0,
-            "at": "end",
-            "trained": "b",
-            "task": "b",
-            "returns": [0.0],
-            "scores": [0.0],
-            "successes": [False],
-            "lengths": [1],
-        }
-        for _ in range(1)
-    )
-    with pytest.raises(ValueError, match="evaluated at different steps"):
-        cw.reference_curves([every_20], like=run)
+    episode = {"returns": [0.0], "scores": [0.0], "successes": [False], "lengths": [1]}
+    every_20 = {"step": 20, "block": 0, "at": "end", "trained": "b", "task": "b"} | episode
+    references = {"a": [[0.1, 0.1]], "b": [EvaluationLog.from_records([every_20])]}
+    metrics = by_name(cw.cw_metrics(run, references=references, window=1))
+    assert "task 'b' is evaluated at other steps" in metrics["forward_transfer"].reason
 
 
 @settings(deadline=None)  # the machine may be busy

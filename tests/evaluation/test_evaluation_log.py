@@ -96,7 +96,7 @@ def test_a_last_line_cut_short_is_left_out_with_a_warning(tmp_path, caplog):
     path.write_text(whole[:-20])
     with caplog.at_level(logging.WARNING):
         log = EvaluationLog.read(path)
-    assert len(log.records) == len(two_blocks()) - 1
+    assert len(log) == len(two_blocks()) - 1
     assert "line 8 is cut short" in caplog.text
     assert not log.is_at_block_end
 
@@ -106,13 +106,13 @@ def test_a_file_cut_anywhere_in_its_last_line_never_gives_that_line(tmp_path):
     first, last = to_line(record(0, at="start")), to_line(record(3, at="end"))
     for n_kept in range(1, len(last) - 1):
         path.write_text(first + last[:n_kept])
-        assert len(EvaluationLog.read(path).records) == 1
+        assert len(EvaluationLog.read(path)) == 1
 
 
 def test_a_whole_last_line_without_its_newline_is_kept(tmp_path):
     path = tmp_path / "evaluations.jsonl"
     path.write_text(to_line(record(0, at="start")) + to_line(record(3, at="end"))[:-1])
-    assert len(EvaluationLog.read(path).records) == 2
+    assert len(EvaluationLog.read(path)) == 2
 
 
 def test_a_damaged_line_in_the_middle_is_refused_with_file_and_line(tmp_path):

@@ -111,7 +111,7 @@ def test_a_log_with_only_the_evaluation_before_training_defines_nothing():
 
 def test_an_unfinished_run_defines_nothing():
     whole = log_of(BEFORE, AFTER)
-    cut = EvaluationLog(whole.records[:-1])
+    cut = whole.where(np.arange(len(whole)) < len(whole) - 1)
     assert all("the run is unfinished" in metric.reason for metric in metrics_of(cut).values())
 
 
@@ -122,8 +122,9 @@ def test_a_task_that_is_trained_but_never_evaluated_is_named():
 
 def test_a_missing_evaluation_at_the_end_of_a_block_is_named():
     whole = log_of(BEFORE, AFTER)
-    records = [r for r in whole.records if not (r.point.block == 1 and r.task == "c" and r.point.at == "end")]
-    metrics = metrics_of(EvaluationLog(tuple(records)))
+    point = next(i for i, p in enumerate(whole.points) if p.block == 1 and p.at == "end")
+    is_missing = (whole.point_index == point) & (whole.task_index == whole.tasks.index("c"))
+    metrics = metrics_of(whole.where(~is_missing))
     assert "'c' was not evaluated at the end of block 1" in metrics["gem/backward_transfer"].reason
 
 

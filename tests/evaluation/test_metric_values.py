@@ -53,7 +53,15 @@ def test_a_value_and_a_reason_exclude_each_other(changes):
         value(**changes)
 
 
-@pytest.mark.parametrize("changes", [{"value": math.nan}, {"per_task": {"a": math.inf}}, {"per_block": (math.nan,)}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"value": math.nan},
+        {"per_task": {"a": math.inf}},
+        {"per_block": (math.nan,)},
+        {"per_pair": {"a": {"b": (math.inf,)}}},
+    ],
+)
 def test_a_number_that_is_not_finite_is_refused(changes):
     with pytest.raises(ValueError, match="mine/gain must be finite or None"):
         value(**changes)
@@ -65,9 +73,10 @@ def test_an_unknown_sign_is_refused():
 
 
 def test_a_value_goes_to_json_with_its_whole_definition():
-    plain = json.loads(json.dumps(value(per_block=(0.5, None)).to_json()))
+    plain = json.loads(json.dumps(value(per_block=(0.5, None), per_pair={"a": {"b": (0.25, None)}}).to_json()))
     assert plain["per_task"] == {"a": 0.5, "b": None}
     assert plain["per_block"] == [0.5, None]
+    assert plain["per_pair"] == {"a": {"b": [0.25, None]}}
     assert plain["value"] == 0.5
     assert {"family", "name", "sign", "window", "reference", "source", "measured", "reason"} < set(plain)
 

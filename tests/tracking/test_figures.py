@@ -83,7 +83,7 @@ def test_the_curve_of_returns_says_so():
 
 
 def test_a_log_before_training_can_be_drawn():
-    log = EvaluationLog(two_block_log().records[:2])
+    log = two_block_log().upto(1)
     assert texts(drawn(task_curves(log))) == []
 
 

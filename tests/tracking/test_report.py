@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lifelong_rl.evaluation.log import to_line
+from lifelong_rl.evaluation import to_line
 from lifelong_rl.scenarios import condensed
 from lifelong_rl.tracking.report import group_runs, report_runs
 from lifelong_rl.tracking.run_folder import RunFolder

@@ -20,11 +20,12 @@ MEASURE_EVERY = 50
 class FastALPGMM(ALPGMM):
     """ALP-GMM whose mixtures cost little and never stall: at most ``steps_per_episode`` steps of EM an episode.
 
-    It differs from :class:`ALPGMM` in how a mixture is found. At the first fit all numbers of Gaussians are fitted
-    side by side from k-means++ seeds. Each later fit starts from the mixture in use, and tries one Gaussian less and
-    one more beside it. A fit takes at most ``max_steps`` steps, spread over the episodes after it began; until it is
-    done tasks come from the mixture before. What is fitted to what, and when, depends on the count of episodes alone.
-    It keeps fewer than twice ``max_history`` episodes, one window, and 54 Gaussians at the most by default.
+    It differs from :class:`ALPGMM` in how a mixture is found. At the first fit, and at every ``afresh_every``-th
+    after it, all numbers of Gaussians are fitted side by side from k-means++ seeds. Each other fit starts from the
+    mixture in use, and tries one Gaussian less and one more beside it. A fit takes at most ``max_steps`` steps,
+    spread over the episodes after it began; until it is done tasks come from the mixture before. What is fitted to
+    what, and when, depends on the count of episodes alone. It keeps fewer than twice ``max_history`` episodes, one
+    window, and 54 Gaussians at the most by default.
     """
 
     def __init__(
@@ -38,21 +39,25 @@ class FastALPGMM(ALPGMM):
         max_history: int | None = 5_000,
         max_steps: int = 12,
         steps_per_episode: int = 4,
+        afresh_every: int = 2,
     ) -> None:
-        """Store the hyper-parameters, those of :class:`ALPGMM` and two; :meth:`reset` checks them.
+        """Store the hyper-parameters, those of :class:`ALPGMM` and three; :meth:`reset` checks them.
 
         max_steps: of EM in a fit; it ends earlier where it has converged. steps_per_episode: made at most at each
-        update of one episode; ``fit_every`` episodes must be enough for ``max_steps``.
+        update of one episode; ``fit_every`` episodes must be enough for ``max_steps``. afresh_every: 1 begins every
+        fit afresh; a larger one costs less, and none for long keeps to a mixture that new episodes have outgrown.
         """
         super().__init__(fit_every, window, min_gaussians, max_gaussians, random_fraction, criterion, max_history)
         self.max_steps = max_steps
         self.steps_per_episode = steps_per_episode
+        self.afresh_every = afresh_every
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
         n_possible = self.fit_every * max(self.steps_per_episode, 1)
         rules = [
             ("steps_per_episode", self.steps_per_episode >= 1, "at least 1"),
+            ("afresh_every", self.afresh_every >= 1, "at least 1"),
             ("max_steps", 1 <= self.max_steps <= n_possible, f"in 1 to fit_every * steps_per_episode ({n_possible})"),
         ]
         check_ranges(self, rules)
@@ -86,7 +91,8 @@ class FastALPGMM(ALPGMM):
     def _fit(self) -> None:
         points = self._fit_points()
         numbers = numbers_to_try(points, self.min_gaussians, self.max_gaussians)
-        if self._race.n_steps:
+        is_afresh = (self._n_episodes // self.fit_every - 1) % self.afresh_every == 0
+        if self._race.n_steps and not is_afresh:
             self._race = self._race.successor(points, numbers[0], numbers[-1], self.criterion)
         else:
             self._race = MixtureRace.afresh(points, numbers, self.rng.random(numbers[-1]))

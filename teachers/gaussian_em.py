@@ -53,8 +53,7 @@ class MixtureRace:
         uniform: max(numbers) random numbers in [0, 1). Each point belongs to its nearest seed (Arthur and
         Vassilvitskii 2007).
         """
-        seeds = points[spread_rows(points, uniform)]
-        return cls(points, numbers, np.concatenate([_nearest(points, seeds[:k]) for k in numbers]))
+        return cls(points, numbers, _nearest(points, points[spread_rows(points, uniform)], numbers))
 
     def successor(self, points: Floats, lowest: int, highest: int, criterion: Criterion) -> MixtureRace:
         """Start on other points, shape (n, c), from the best mixture here and its two neighbours.
@@ -195,10 +194,12 @@ def spread_rows(points: Floats, uniform: Floats) -> NDArray[np.intp]:
     return rows
 
 
-def _nearest(points: Floats, seeds: Floats) -> Floats:
-    """Give 1 where a seed is a point's nearest, else 0, shape (k, n)."""
+def _nearest(points: Floats, seeds: Floats, numbers: list[int]) -> Floats:
+    """Give 1 where a seed is a point's nearest of the first k seeds, else 0; for all k, shape (sum(numbers), n)."""
     distances = ((points - seeds[:, None]) ** 2).sum(axis=2)
-    shares: Floats = (distances.argmin(axis=0) == np.arange(len(seeds))[:, None]).astype(np.float64)
+    owners = np.array([distances[:k].argmin(axis=0) for k in numbers]).repeat(numbers, axis=0)
+    ranks = np.concatenate([np.arange(k) for k in numbers])
+    shares: Floats = (owners == ranks[:, None]).astype(np.float64)
     return shares
 
 

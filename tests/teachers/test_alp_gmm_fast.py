@@ -50,6 +50,16 @@ def test_an_episode_makes_some_steps_and_the_mixture_comes_with_the_last(steps):
     assert counts == [(0, False), (4, False), (8, False), (10, True)]
 
 
+@pytest.mark.parametrize(("afresh_every", "tried"), [(1, [9, 9, 9]), (2, [9, 3, 9]), (100, [9, 3, 3])])
+def test_every_so_many_fits_all_numbers_of_gaussians_are_tried_afresh(afresh_every, tried):
+    teacher = bound(afresh_every=afresh_every, max_gaussians=10)
+    found = []
+    for i in range(3):
+        play(teacher, 250, seed=i)
+        found.append(len(teacher.state_dict()["race"]["numbers"]))
+    assert found == tried
+
+
 def test_a_fit_ends_early_where_it_has_converged(steps):
     teacher = bound(max_steps=200, max_gaussians=2)
     tasks = np.round(np.random.default_rng(1).random((499, 2)))

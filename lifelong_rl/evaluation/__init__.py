@@ -1,10 +1,17 @@
 """Evaluation: the log of a run's scores, the metric families computed from it, and statistics over seeds."""
 
+from lifelong_rl.evaluation.comparison import (
+    PerformanceProfile,
+    paired_difference,
+    performance_profile,
+    probability_of_improvement,
+    sign_flip_p_value,
+)
 from lifelong_rl.evaluation.lines import to_line
 from lifelong_rl.evaluation.log import EvaluationLog, EvaluationPoint
 from lifelong_rl.evaluation.measured import Undefined
 from lifelong_rl.evaluation.metrics import FAMILIES, MetricValue, references_by_task, score, score_arrays
-from lifelong_rl.evaluation.statistics import Interval, bootstrap_interval, iqm
+from lifelong_rl.evaluation.statistics import Interval, bootstrap_interval, iqm, mean, median, optimality_gap
 from lifelong_rl.evaluation.training_log import TrainingLog
 
 __all__ = [
@@ -13,12 +20,20 @@ __all__ = [
     "EvaluationPoint",
     "Interval",
     "MetricValue",
+    "PerformanceProfile",
     "TrainingLog",
     "Undefined",
     "bootstrap_interval",
     "iqm",
+    "mean",
+    "median",
+    "optimality_gap",
+    "paired_difference",
+    "performance_profile",
+    "probability_of_improvement",
     "references_by_task",
     "score",
     "score_arrays",
+    "sign_flip_p_value",
     "to_line",
 ]

@@ -1,8 +1,8 @@
 """How much of a fixed test set a run masters, at its end and on the way: made for curricula.
 
-``scores`` has shape (n_evaluations, n_tasks): the evaluated tasks are the test set, and no block
-needs a fixed task. A mean hides the tasks that stay
-unsolved, so the mastered share and the mean over the worst tenth stand beside it.
+``scores`` has shape (n_evaluations, n_tasks): the evaluated tasks are the test set, and no block needs
+a fixed task. A mean hides the tasks that stay unsolved, so the mastered share and the mean over the worst tenth
+stand beside it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 A block's *curve* is the score on its task at each evaluation while it is trained, the one before the block's first
 step included (LIBERO's epoch 0). ``after`` has shape (K, K): row i is the agent after block i, column k its score on
 the task of block k; only the triangle i >= k is read. LIBERO keeps the best of a block's evaluated checkpoints, so
-its curves are flat after their first maximum, and that maximum is S[k][k]: the score is selected on the evaluation it is
-reported from, which flatters the learner. Our metrics come in both modes, and their names say which:
+its curves are flat after their first maximum, and that maximum is S[k][k]: the score is selected on the evaluation it
+is reported from, which flatters the learner. Our metrics come in both modes, and their names say which:
 
 * ``best``: as LIBERO. The rows after the block are those of the agent as it was trained on, not of a kept checkpoint.
 * ``last``: without selection; the curve as it is, and S[k][k] is the end of the block.

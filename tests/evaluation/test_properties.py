@@ -24,6 +24,7 @@ WHOLE_SET = {
         for area in ("", "_area")
     ),
     "l2m/avg_eval_perf",
+    *(f"l2m/forward_transfer_{form}" for form in ("ratio", "contrast", "difference")),  # also to tasks never trained
 }
 """Metrics that are over every evaluated task: one more changes the value, though no other task's number."""
 
@@ -39,6 +40,7 @@ LOOKS_BEFORE = {
     "generalisation/worst_tenth_area": "it is over all steps of the run",
     "l2m/forward_transfer_ratio": "the new block is one more to transfer from",
     "l2m/forward_transfer_contrast": "the new block is one more to transfer from",
+    "l2m/forward_transfer_difference": "the new block is one more to transfer from",
     "l2m/avg_eval_perf": "the new block's evaluation is one more",
 }
 """Metrics whose definition looks at blocks before the task's own: a new first block may change any task's number."""

@@ -21,8 +21,8 @@ from lifelong_rl.evaluation.log import EvaluationLog
 from lifelong_rl.evaluation.measured import Measured, Undefined
 from lifelong_rl.evaluation.metrics import Definition, MetricValue, References, check_finished, finite_array
 
-THRESHOLD = 0.5
-"""Score, or share of successful episodes, above which a task counts as mastered."""
+THRESHOLD = 0.75
+"""Score, or share of successful episodes, above which a task counts as mastered: that of the teachers' benchmark."""
 
 WORST_SHARE = 0.1
 """Share of the test tasks in the worst tail."""
@@ -88,7 +88,7 @@ def generalisation_metrics(
 ) -> list[MetricValue]:
     """Give mastery rate, mean and worst tail over the evaluated tasks: at the end of the run, and as area over steps.
 
-    threshold: what a task must be above to be mastered; None takes 0.5 of score and success, and leaves the mastery
+    threshold: what a task must be above to be mastered; None takes 0.75 of score and success, and leaves the mastery
     of returns undefined. worst_share: of the tasks, in the tail. The areas (``..._area``) go from the first
     evaluation to the last, and are undefined where a task was left out of one. ``per_task`` holds whether each task
     is mastered (1 or 0), and its own score beside the mean and the worst tail. References are not used.

@@ -51,6 +51,11 @@ class Stream:
     """The curves of single-task runs of each block's task; empty where there are none."""
 
     @property
+    def has_baselines(self) -> bool:
+        """Whether every block's task has a single-task run."""
+        return bool(self.baselines) and all(map(len, self.baselines))
+
+    @property
     def trained(self) -> range:
         """The column of each block's task."""
         return range(len(self.names))
@@ -130,13 +135,16 @@ def continual_world(stream: Stream) -> Mapping[str, Callable[[], Any]]:
             return ours
         return Either(ours, take(learned() - finals()), "the formula with a shorter window, or of a single task")
 
+    def own_areas(runs: Any) -> list[float]:
+        curves = [cw.training_curves(run, active, trained) for run in runs]
+        return [mean([run[k] for run in curves]) for k in trained]
+
     def areas(runs: Any) -> list[cw.AreaTransfer]:
         """Give the areas of each block; baselines of another length are taken whole, as in their code."""
-        curves = [cw.training_curves(run, active, trained) for run in runs]
-        return [
-            cw.AreaTransfer(mean([run[k] for run in curves]), mean([mean(c) for c in stream.baselines[k]]), 0)
-            for k in trained
-        ]
+        if not stream.has_baselines:
+            raise Undefined("there are no reference runs to compare with")
+        own = own_areas(runs)
+        return [cw.AreaTransfer(own[k], mean([mean(c) for c in stream.baselines[k]]), 0) for k in trained]
 
     def ratio(area: cw.AreaTransfer) -> Any:
         ours = attempt(area.ratio)
@@ -153,26 +161,29 @@ def continual_world(stream: Stream) -> Mapping[str, Callable[[], Any]]:
         formula = mean([value.formula if isinstance(value, Either) else value for value in found])
         return Either(refused[0].ours, formula, refused[0].note) if refused else formula
 
+    def by_task(take: Callable[[cw.AreaTransfer], Any]) -> Any:
+        return attempt(lambda: table([take(area) for area in areas(runs)], stream.names))
+
     half = len(trained) // 2
     return {
         "average_performance": lambda: mean(finals()),
         "average_performance_ci90": lambda: resampled(finals().mean(axis=1)),
         "forgetting": lambda: forgotten(mean),
         "forgetting_ci90": lambda: forgotten(lambda drops: resampled(drops.mean(axis=1))),
-        "forward_transfer": lambda: ratios(runs, trained),
+        "forward_transfer": lambda: attempt(lambda: ratios(runs, trained)),
         "forward_transfer_ci90": lambda: resampled_transfer(stream),
-        "forward_transfer_first_half": lambda: ratios(runs, trained[:half]),
-        "forward_transfer_second_half": lambda: ratios(runs, trained[half:]),
-        "forward_transfer_difference": lambda: mean([area.difference for area in areas(runs)]),
+        "forward_transfer_first_half": lambda: attempt(lambda: ratios(runs, trained[:half])),
+        "forward_transfer_second_half": lambda: attempt(lambda: ratios(runs, trained[half:])),
+        "forward_transfer_difference": lambda: attempt(lambda: mean([area.difference for area in areas(runs)])),
         "per_task_final": lambda: table(finals().mean(axis=0), stream.names),
         "per_task_end_of_training": lambda: table(learned().mean(axis=0), stream.names),
         "per_task_forgetting": lambda: forgotten(lambda drops: table(drops.mean(axis=0), stream.names)),
-        "per_task_forward_transfer": lambda: table([ratio(area) for area in areas(runs)], stream.names),
-        "per_task_auc": lambda: table([area.area for area in areas(runs)], stream.names),
-        "per_task_auc_baseline": lambda: table([area.reference_area for area in areas(runs)], stream.names),
+        "per_task_forward_transfer": lambda: by_task(ratio),
+        "per_task_auc": lambda: table(own_areas(runs), stream.names),
+        "per_task_auc_baseline": lambda: by_task(lambda area: area.reference_area),
         "per_seed_average_performance": lambda: table(finals().mean(axis=1)),
         "per_seed_forgetting": lambda: forgotten(lambda drops: table(drops.mean(axis=1))),
-        "per_seed_forward_transfer": lambda: table([ratios([run], trained) for run in runs]),
+        "per_seed_forward_transfer": lambda: attempt(lambda: table([ratios([run], trained) for run in runs])),
     }
 
 
@@ -183,7 +194,7 @@ def resampled(values: Any) -> Any:
 
 def resampled_transfer(stream: Stream) -> Any:
     """Give the 90 % interval of forward transfer: seeds of agent and baseline are drawn independently."""
-    if not stream.baselines:
+    if not stream.has_baselines:
         return Undefined("there are no reference runs to compare with")
     curves = [cw.training_curves(run, stream.active, stream.trained) for run in stream.runs]
     own = np.array([[mean(curve) for curve in run] for run in curves])
@@ -313,7 +324,7 @@ def coom_values(stream: Stream) -> Mapping[str, Callable[[], Any]]:
         return ours
 
     def transfer(run: Any) -> Any:
-        if not stream.baselines:
+        if not stream.has_baselines:
             raise Undefined("there are no reference runs to compare with")
         curves = cw.training_curves(run, stream.active, stream.trained)
         areas = [cw.area_transfer([curve], base) for curve, base in zip(curves, stream.baselines, strict=True)]
@@ -377,7 +388,7 @@ def meal_values(stream: Stream, end: Any, window: int | None) -> Mapping[str, Ca
         return over([meal.peak_forgetting(curve, n) for curve in curves], 0.0)
 
     def transfer() -> Any:
-        if not stream.baselines:
+        if not stream.has_baselines:
             return Undefined("there are no reference runs to compare with")
         found = []
         for run in stream.runs:

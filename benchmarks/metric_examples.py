@@ -57,6 +57,9 @@ INPUTS: dict[str, Callable[[Example, Examples], Any]] = {
 Row = tuple[str, str, str, str]
 """Verdict, what is compared, the expected value and ours, as they are printed."""
 
+ERRORS = (ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
+"""What inputs of another form than expected lead to: a value that is not compared, and the others still are."""
+
 FAILURES = ("DIFFERENT", "MISSING")
 
 
@@ -79,17 +82,23 @@ def rows_of(example: Example, examples: Examples) -> Iterator[Row]:
     try:
         ours = compare(example, examples)
         if compare is compare_l2m:
-            for name, expected, value in ours:
-                yield row(name, expected, value)
-        else:
-            yield from rows(example["expected"], ours, "")
-    except (ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError) as error:
+            ours = list(ours)
+    except ERRORS as error:
         yield "MISSING", "the example", str(list(example["expected"])), f"{type(error).__name__}: {error}"
+        return
+    if compare is compare_l2m:
+        yield from (row(name, expected, value) for name, expected, value in ours)
+    else:
+        yield from rows(example["expected"], ours, "")
 
 
 def rows(expected: Any, ours: Any, name: str) -> Iterator[Row]:
     """Walk the expected values and ours side by side."""
-    ours = ours() if callable(ours) else ours
+    try:
+        ours = ours() if callable(ours) else ours
+    except ERRORS as error:
+        yield "MISSING", name, text(expected), f"{type(error).__name__}: {error}"
+        return
     if not (isinstance(expected, dict) and isinstance(ours, Mapping)):
         yield row(name, expected, ours)
         return
@@ -165,7 +174,7 @@ def looked_up(read: Callable[[tuple[int, ...]], Any], path: tuple[int, ...]) -> 
 def is_close(expected: Any, ours: Any) -> bool:
     """Whether two values are equal to the examples' digits; undefined is None, Undefined or nothing at all."""
     if expected is None or expected == {} or expected == []:
-        return ours is None or isinstance(ours, Undefined) or ours in ({}, [], ())
+        return ours is None or isinstance(ours, Undefined) or (isinstance(ours, (Mapping, list, tuple)) and not ours)
     if isinstance(expected, dict):
         return (
             isinstance(ours, Mapping)

@@ -72,9 +72,9 @@ def streams(example: Example, examples: Examples) -> dict[str, Stream]:
     keys = curves.keys(2)
     repeats = int(first(inputs, "n_cycles", "num_cycles", "cycles", default=1))
     names = list(first(inputs, "task_sequence", "tasks", "envs", default=[str(key) for key in keys]))
-    if len(names) * repeats != len(keys) and "task_sequence" not in inputs:
+    if len(set(names)) == len(names):
         names *= repeats
-    of_block = keys if len(keys) == len(names) else [keys[i] for i in first_seen(names)]
+    of_block = keys_of(names, keys)
     n = len(next(iter(curves.values.values())))
     per_block = int(first(inputs, "evals_per_task", "evals_per_env", "evals_per_block", default=n // len(names)))
     references = baselines_of(baseline, names)
@@ -94,15 +94,14 @@ def first_seen(names: Sequence[str]) -> list[int]:
 
 
 def baselines_of(baseline: Any, names: Sequence[str]) -> list[list[Any]]:
-    if baseline is None:
-        return []
-    keys = baseline.keys(2)
-    if len(keys) != len(names):
-        return [
-            baseline.of_task(name if name in keys else keys[i])
-            for name, i in zip(names, first_seen(names), strict=True)
-        ]
-    return [baseline.of_task(name if name in keys else keys[i]) for i, name in enumerate(names)]
+    return [] if baseline is None else [baseline.of_task(key) for key in keys_of(names, baseline.keys(2))]
+
+
+def keys_of(names: Sequence[str], keys: Sequence[Any]) -> list[Any]:
+    """Give the key of each block's curve: its task's name, else the block's index, else its task's."""
+    if set(names) <= set(keys):
+        return list(names)
+    return list(keys) if len(keys) == len(names) else [keys[i] for i in first_seen(names)]
 
 
 def by_method(example: Example, examples: Examples, values: Callable[[Stream], Any]) -> Any:

@@ -1,156 +1,230 @@
 """Compares our metric families with worked examples: `python benchmarks/metric_examples.py metric_examples.json`.
 
-For every example of a family that is built, prints the expected value beside ours; the exit status is 1 where one
-differs by more than 1e-5 relative (the examples are given to 6 significant digits).
+Prints every expected value beside ours. The exit status is 1 where one differs by more than 1e-5 relative (the
+examples are given to 6 significant digits), where an example or an expected value has no comparison, and where an
+example gives none at all. Text among the expected values is printed as a note.
+
+An expected ``null`` must be undefined in ours, whose reason is printed. Where our rules refuse a number that the
+formula alone gives (the forgetting of a single task is 0 by the formula, and says nothing), either may be expected,
+and the line says so. A bootstrap interval is compared with the reference's own draw; where an example was made with
+another draw, both ends must lie within 0.02 or 15 % of the interval's width, and the line says "near".
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from curve_examples import compare_continual_world, compare_coom, compare_cora, compare_meal
+from example_inputs import Draw, Either, Example, Examples, Table, index_path, leaves, resolved
+from l2m_examples import compare_l2m
+from matrix_examples import compare_libero, compare_matrix
 
-from lifelong_rl.evaluation import Undefined, bootstrap_interval, chaudhry, cw, gem
+from lifelong_rl.evaluation import Undefined
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-9  # absolute: an expected 0 is 1e-17 in floats
+NEAR, NEAR_SHARE = 0.02, 0.15
+"""How far the ends of an interval from another draw may lie, and as a share of its width."""
 
-Row = tuple[str, Any, Any]
-"""What is compared, the expected value and ours; ours is a string where there is nothing to compare."""
-
-NOT_BUILT = "not built yet"
-
-
-def compare_matrix(example: dict[str, Any]) -> Iterator[Row]:
-    after, before = example["inputs"]["R"], example["inputs"].get("R_before_training")
-    ours: dict[str, dict[str, Callable[[], Any]]] = {
-        "gem": {
-            "ACC": lambda: gem.average_accuracy(after[-1]),
-            "BWT": lambda: gem.backward_transfer(after).mean(),
-            "FWT": lambda: None if before is None else gem.forward_transfer(after, before).mean(),
-        },
-        "chaudhry": {
-            "forgetting_final": lambda: chaudhry.forgetting(after).mean(),
-            "forgetting_final_max_from_own_training": lambda: chaudhry.forgetting(
-                after, from_own_training=True
-            ).mean(),
-        },
-    }
-    for family, expected in example["expected"].items():
-        if family not in ours:
-            yield family, expected, NOT_BUILT
-            continue
-        for name, value in expected.items():
-            yield f"{family}.{name}", value, value_or_none(ours[family].get(name, lambda: NOT_BUILT))
-
-
-def value_or_none(compute: Callable[[], Any]) -> Any:
-    """Give what ``compute`` gives, None where the metric is undefined (null in the examples)."""
-    try:
-        return compute()
-    except Undefined:
-        return None
-
-
-def compare_continual_world(example: dict[str, Any]) -> Iterator[Row]:
-    inputs = example["inputs"]
-    for method, seeds in inputs["curves_method_seed_task_eval"].items():
-        ours = continual_world(
-            [np.array(curves).T for curves in seeds],
-            [inputs["single_task_curves_task_run_eval"][task] for task in inputs["task_sequence"]],
-            inputs["evals_per_task"],
-        )
-        for name, value in example["expected"][method].items():
-            yield f"{method}.{name}", value, value_or_none(ours.get(name, lambda: NOT_BUILT))
-
-
-def continual_world(
-    seeds: list[Any], references: list[Any], evaluations_per_task: int
-) -> dict[str, Callable[[], Any]]:
-    """Give the values of the example, each computed when called, from one (n_evaluations, n_tasks) table a seed."""
-    n_tasks = len(references)
-    active, trained = np.repeat(np.arange(n_tasks), evaluations_per_task), range(n_tasks)
-
-    def final() -> Any:
-        return np.array([cw.final_performance(table) for table in seeds])
-
-    def learned() -> Any:
-        return np.array([cw.end_of_training(table, active, trained) for table in seeds])
-
-    def drops() -> Any:
-        return np.array([cw.forgetting(table, active, trained) for table in seeds])
-
-    def areas() -> list[cw.AreaTransfer]:
-        curves = [cw.training_curves(table, active, trained) for table in seeds]
-        return [cw.area_transfer([run[i] for run in curves], references[i]) for i in trained]
-
-    return {
-        "average_performance": lambda: final().mean(),
-        "average_performance_ci90": lambda: interval(final().mean(axis=1)),
-        "forgetting": lambda: drops().mean(),
-        "forgetting_ci90": lambda: interval(drops().mean(axis=1)),
-        "forward_transfer": lambda: np.mean([area.ratio() for area in areas()]),
-        "forward_transfer_ci90": lambda: "not compared: a random draw of seeds and references",
-        "per_task_final": lambda: final().mean(axis=0).tolist(),
-        "per_task_end_of_training": lambda: learned().mean(axis=0).tolist(),
-        "per_task_forgetting": lambda: drops().mean(axis=0).tolist(),
-        "per_task_forward_transfer": lambda: [area.ratio() for area in areas()],
-        "per_task_auc": lambda: [area.area for area in areas()],
-        "per_task_auc_baseline": lambda: [area.reference_area for area in areas()],
-        "per_seed_average_performance": lambda: final().mean(axis=1).tolist(),
-        "per_seed_forgetting": lambda: drops().mean(axis=1).tolist(),
-    }
-
-
-def interval(values: Any) -> list[float]:
-    found = bootstrap_interval(values, level=0.9)
-    return [found.low, found.high]
-
-
-COMPARISONS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
-    "R": compare_matrix,
-    "curves_method_seed_task_eval": compare_continual_world,
+SYSTEMS: dict[str, Callable[[Example, Examples], Any]] = {
+    "l2metrics": compare_l2m,
+    "continual_world": compare_continual_world,
+    "libero": compare_libero,
+    "coom": compare_coom,
+    "meal": compare_meal,
+    "cora": compare_cora,
+    "continual_rl": compare_cora,
+    "gem": compare_matrix,
+    "avalanche": compare_matrix,
+    "diaz": compare_matrix,
+    "chaudhry": compare_matrix,
 }
-"""The input that tells the kind of an example -> its comparison."""
+"""A word in an example's system -> its comparison; the first that is found."""
+
+INPUTS: dict[str, Callable[[Example, Examples], Any]] = {
+    "R": compare_matrix,
+    "regimes": compare_l2m,
+    "S_conf_mat_seed": compare_libero,
+    "single_task_curves_task_run_eval": compare_continual_world,
+}
+"""An input -> its comparison, where the system says nothing; a matrix is a matrix whatever the system."""
+
+Row = tuple[str, str, str, str]
+"""Verdict, what is compared, the expected value and ours, as they are printed."""
+
+ERRORS = (ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
+"""What inputs of another form than expected lead to: a value that is not compared, and the others still are."""
+
+FAILURES = ("DIFFERENT", "MISSING")
+
+
+def comparison_of(example: Example, examples: Examples) -> Callable[[Example, Examples], Any] | None:
+    """Give the comparison by the example's inputs and its system; None where neither is known."""
+    inputs = resolved(example, examples)
+    if "R" in inputs:
+        return compare_matrix
+    system = plain(str(example.get("system", "")))
+    by_system = (compare for word, compare in SYSTEMS.items() if plain(word) in system)
+    by_input = (compare for name, compare in INPUTS.items() if name in inputs)
+    return next(by_system, next(by_input, None))
+
+
+def rows_of(example: Example, examples: Examples) -> Iterator[Row]:
+    compare = comparison_of(example, examples)
+    if compare is None:
+        yield "MISSING", "the example", str(list(example["expected"])), "no comparison for this system"
+        return
+    try:
+        ours = compare(example, examples)
+        if compare is compare_l2m:
+            ours = list(ours)
+    except ERRORS as error:
+        yield "MISSING", "the example", str(list(example["expected"])), f"{type(error).__name__}: {error}"
+        return
+    if compare is compare_l2m:
+        yield from (row(name, expected, value) for name, expected, value in ours)
+    else:
+        yield from rows(example["expected"], ours, "")
+
+
+def rows(expected: Any, ours: Any, name: str) -> Iterator[Row]:
+    """Walk the expected values and ours side by side."""
+    try:
+        ours = ours() if callable(ours) else ours
+    except ERRORS as error:
+        yield "MISSING", name, text(expected), f"{type(error).__name__}: {error}"
+        return
+    if not (isinstance(expected, dict) and isinstance(ours, Mapping)):
+        yield row(name, expected, ours)
+        return
+    found = {plain(key): value for key, value in ours.items()}
+    for key, value in expected.items():
+        path = f"{name}.{key}" if name else key
+        if plain(key) in found:
+            yield from rows(value, found[plain(key)], path)
+        elif isinstance(value, str):
+            yield "note", path, value, ""
+        else:
+            yield "MISSING", path, text(value), "no comparison for this value"
+
+
+def row(name: str, expected: Any, ours: Any) -> Row:
+    if isinstance(expected, str):
+        return "note", name, expected, ""
+    verdict, shown = judged(expected, ours)
+    return verdict, name, text(expected), shown
+
+
+def judged(expected: Any, ours: Any) -> tuple[str, str]:
+    """Give the verdict and ours as text."""
+    if isinstance(ours, Either):
+        verdict, shown = judged(expected, ours.ours)
+        if verdict not in FAILURES:
+            return verdict, shown
+        verdict, by_formula = judged(expected, ours.formula)
+        return verdict, f"{by_formula} by the formula ({ours.note}); {shown}"
+    if isinstance(ours, Draw):
+        return judged_draw(expected, ours.ours)
+    if isinstance(ours, Table):
+        return judged_table(expected, ours)
+    return ("equal" if is_close(expected, ours) else "DIFFERENT"), text(ours)
+
+
+def judged_draw(expected: Any, ours: Any) -> tuple[str, str]:
+    if is_close(expected, ours):
+        return "equal", text(ours)
+    if not isinstance(expected, list) or len(expected) != 2 or None in expected:
+        return "DIFFERENT", text(ours)
+    allowed = max(NEAR, NEAR_SHARE * (expected[1] - expected[0]))
+    is_near = all(abs(a - b) <= allowed for a, b in zip(expected, ours, strict=True))
+    return ("near" if is_near else "DIFFERENT"), f"{text(ours)}: another draw, each end within {allowed:.2g}"
+
+
+def judged_table(expected: Any, ours: Table) -> tuple[str, str]:
+    """Compare number by number, in the reading that fits; Either's inside are taken as such."""
+    paths = [(index_path(path, ours.names), value) for path, value in leaves(expected) if path != ()] or [
+        ((), expected)
+    ]
+    if isinstance(expected, (dict, list)) and not expected:
+        paths = []
+    if isinstance(expected, list) and expected and ours.lengths and len(expected) not in ours.lengths:
+        return "DIFFERENT", f"{ours.lengths[0]} numbers"
+    shown = ""
+    for name, read in ours.readings.items():
+        verdicts = [judged(value, looked_up(read, path)) for path, value in paths]
+        shown = shown or f"[{', '.join(text for _, text in verdicts)}]"
+        if not any(verdict in FAILURES for verdict, _ in verdicts):
+            shown = f"[{', '.join(text for _, text in verdicts)}]" if len(verdicts) != 1 else verdicts[0][1]
+            return "equal", shown if name == next(iter(ours.readings)) else f"{shown} ({name})"
+    return "DIFFERENT", shown
+
+
+def looked_up(read: Callable[[tuple[int, ...]], Any], path: tuple[int, ...]) -> Any:
+    try:
+        return read(path)
+    except (LookupError, TypeError):
+        return "nothing there"
 
 
 def is_close(expected: Any, ours: Any) -> bool:
-    if expected is None or ours is None:
-        return expected is ours
+    """Whether two values are equal to the examples' digits; undefined is None, Undefined or nothing at all."""
+    if expected is None or expected == {} or expected == []:
+        return ours is None or isinstance(ours, Undefined) or (isinstance(ours, (Mapping, list, tuple)) and not ours)
+    if isinstance(expected, dict):
+        return (
+            isinstance(ours, Mapping)
+            and all(is_close(v, ours.get(k)) for k, v in expected.items())
+            and len(ours) == len(expected)
+        )
     if isinstance(expected, list):
-        return len(expected) == len(ours) and all(map(is_close, expected, ours))
+        is_list = isinstance(ours, Iterable) and not isinstance(ours, (str, Mapping))
+        return is_list and len(expected) == len(ours := list(ours)) and all(map(is_close, expected, ours))
+    if (
+        isinstance(expected, str)
+        or isinstance(ours, str)
+        or ours is None
+        or isinstance(ours, (Undefined, Mapping, Iterable))
+    ):
+        return bool(expected == ours)
     return math.isclose(expected, ours, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 
-def rounded(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(rounded(entry) for entry in value)}]"
+def plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def text(value: Any) -> str:
+    if isinstance(value, Undefined):
+        return f"undefined ({value})"
+    if value is None:
+        return "undefined"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {text(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return f"[{', '.join(text(entry) for entry in value)}]"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def main(path: str) -> int:
-    n_equal = n_different = n_open = 0
-    for example in json.loads(Path(path).read_text())["examples"]:
-        print(f"{example['id']} ({example['system']})")
-        compare = next((COMPARISONS[key] for key in COMPARISONS if key in example["inputs"]), None)
-        if compare is None:
-            print(f"    {NOT_BUILT}")
-            n_open += 1
-            continue
-        for name, expected, ours in compare(example):
-            if isinstance(ours, str):
-                verdict, n_open = "-", n_open + 1
-            elif is_close(expected, ours):
-                verdict, n_equal = "equal", n_equal + 1
-            else:
-                verdict, n_different = "DIFFERENT", n_different + 1
-            print(f"    {verdict:9} {name}: expected {rounded(expected)}, ours {rounded(ours)}")
-    print(f"{n_equal} equal, {n_different} different, {n_open} not compared")
-    return 1 if n_different else 0
+    examples = {example["id"]: example for example in json.loads(Path(path).read_text())["examples"]}
+    counts: dict[str, int] = {}
+    for name, example in examples.items():
+        print(f"{name} ({example['system']})")
+        found = list(rows_of(example, examples)) or [("MISSING", "the example", "values", "nothing was compared")]
+        for verdict, what, expected, ours in found:
+            counts[verdict] = counts.get(verdict, 0) + 1
+            print(
+                f"    {verdict:9} {what}: {expected}"
+                if verdict == "note"
+                else f"    {verdict:9} {what}: expected {expected}, ours {ours}"
+            )
+    print(", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
+    return 1 if any(counts.get(verdict) for verdict in FAILURES) else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every block of the page on writing a teacher works as it stands, and the commands of the teachers' pages parse."""
+"""The blocks of the pages on writing a teacher and on metrics work as they stand; the teachers' commands parse."""
 
 import re
 import runpy
@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from lifelong_rl.cli import main, parse
+from lifelong_rl.evaluation import FAMILIES as METRIC_FAMILIES
+from lifelong_rl.evaluation import EvaluationLog, score
 from lifelong_rl.scenarios import Scenario
 from lifelong_rl.teachers import TEACHERS, make_teacher
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "teachers"
 PAGE = (PAGES / "write-your-own.md").read_text()
+METRICS = Path(__file__).resolve().parents[1] / "docs" / "metrics"
+METRICS_PAGE = (METRICS / "index.md").read_text()
 OPERATORS = ("mixture", "sequence", "restriction", "exp3")
 
 
@@ -101,3 +105,26 @@ def test_the_index_says_what_each_teacher_honours_and_needs_and_links_its_page(n
     assert set(re.findall(r"`(\w+)`", needs)) == teacher.needs
     assert ("only looked at" in needs) == teacher.is_selective
     assert keeps.strip()
+
+
+def test_the_metrics_page_prints_what_it_says(capsys):
+    ((code, printed),) = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", METRICS_PAGE, flags=re.DOTALL)
+    exec(compile(code, "docs/metrics/index.md", "exec"), {})
+    assert capsys.readouterr().out == printed
+
+
+def test_the_metrics_page_explains_every_metric_of_the_families_without_a_page_of_their_own():
+    log = EvaluationLog.from_arrays(["a"], [[0.5]], blocks=[0], trained=["a"])
+    for family in METRIC_FAMILIES:
+        if (METRICS / f"{family}.md").is_file():
+            continue
+        (section,) = re.findall(rf"^### {family}\n(.*?)(?=^##)", METRICS_PAGE, flags=re.DOTALL | re.MULTILINE)
+        for metric in score(log, [family]):
+            name = re.sub(r"_(best|last)$", "_*", metric.name).removesuffix("_area")
+            assert f"`{name}`" in section, (family, metric.name)
+
+
+def test_the_links_of_the_metrics_pages_lead_somewhere():
+    for page in METRICS.glob("*.md"):
+        for target in re.findall(r"\]\(([\w./-]+\.md)\)", page.read_text()):
+            assert (METRICS / target).is_file(), (page.name, target)

@@ -28,6 +28,13 @@ FAMILIES: dict[str, str] = {
     "gem": "lifelong_rl.evaluation.gem:gem_metrics",
     "cw": "lifelong_rl.evaluation.cw:cw_metrics",
     "chaudhry": "lifelong_rl.evaluation.chaudhry:chaudhry_metrics",
+    "diaz": "lifelong_rl.evaluation.diaz:diaz_metrics",
+    "avalanche": "lifelong_rl.evaluation.avalanche:avalanche_metrics",
+    "libero": "lifelong_rl.evaluation.libero:libero_metrics",
+    "cora": "lifelong_rl.evaluation.cora:cora_metrics",
+    "coom": "lifelong_rl.evaluation.coom:coom_metrics",
+    "meal": "lifelong_rl.evaluation.meal:meal_metrics",
+    "generalisation": "lifelong_rl.evaluation.generalisation:generalisation_metrics",
 }
 """The built-in families by name. A plug-in is named as ``"package.module:function"``, a :class:`Family`."""
 

@@ -1,5 +1,6 @@
-"""Every block of the page on writing a teacher works as it stands, and the commands of the teachers' pages parse."""
+"""Every block of the pages on writing a teacher and on diagnostics works as it stands; teachers' commands parse."""
 
+import doctest
 import re
 import runpy
 import shlex
@@ -13,6 +14,7 @@ from lifelong_rl.scenarios import Scenario
 from lifelong_rl.teachers import TEACHERS, make_teacher
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "teachers"
+DIAGNOSTICS = (PAGES.parent / "diagnostics.md").read_text()
 PAGE = (PAGES / "write-your-own.md").read_text()
 OPERATORS = ("mixture", "sequence", "restriction", "exp3")
 
@@ -101,3 +103,14 @@ def test_the_index_says_what_each_teacher_honours_and_needs_and_links_its_page(n
     assert set(re.findall(r"`(\w+)`", needs)) == teacher.needs
     assert ("only looked at" in needs) == teacher.is_selective
     assert keeps.strip()
+
+
+@pytest.mark.parametrize("section", DIAGNOSTICS.split("\n## ")[1:], ids=lambda text: text.split("\n")[0])
+def test_the_blocks_of_a_diagnostic_print_what_the_page_says(section, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(text, {}, "diagnostics.md", "diagnostics.md", 0)
+    assert test.examples
+    printed: list[str] = []
+    doctest.DocTestRunner().run(test, out=printed.append)
+    assert not printed, "".join(printed)

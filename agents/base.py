@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,16 @@ class TaskInfo:
     """The task's id; None where only the boundary is visible, or where a teacher draws the tasks."""
     budget: int | None = None
     """Environment steps that the agent will get; None where unknown."""
+
+
+class Held(NamedTuple):
+    """Memory that one part of an agent holds."""
+
+    part: str
+    """What holds it: "networks", "replay buffer", a component's class, ..."""
+    kind: str
+    """What it is held for: "weights", "buffer" (stored data), "snapshot" (earlier networks) or "statistics"."""
+    n_bytes: int
 
 
 class LifelongAgent(Protocol):
@@ -87,6 +97,9 @@ class LifelongAgent(Protocol):
 
     def diagnose(self, record: Mapping[str, Any]) -> dict[str, float]:
         """Give numbers that belong to an evaluation, by name."""
+
+    def memory(self) -> list[Held]:
+        """Say what the agent holds in memory now, part by part; no byte is counted twice."""
 
     def set_logger(self, logger: Any) -> None:
         """Log to a Stable-Baselines3 logger from now on."""

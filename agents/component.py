@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -70,11 +70,18 @@ class Cost:
     """What a component costs."""
 
     n_bytes: int = 0
-    """Memory held now, in bytes."""
+    """Memory held now, in bytes, beyond what the component put into the agent's networks."""
     forward: float = 1.0
     """Forward passes of an update, as a multiple of the bare learner's."""
     backward: float = 1.0
     """Backward passes of an update, as a multiple of the bare learner's."""
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    """Bytes by kind, of "weights", "snapshot" (of earlier networks) and "statistics"; the rest is "buffer"."""
+
+    def by_kind(self) -> dict[str, int]:
+        """Give the bytes of each kind of memory that there is any of."""
+        kinds = dict(self.kinds) | {"buffer": self.n_bytes - sum(self.kinds.values())}
+        return {kind: n_bytes for kind, n_bytes in kinds.items() if n_bytes}
 
 
 class Component:
@@ -138,6 +145,14 @@ class Component:
     def cost(self) -> Cost:
         """Give what the component costs now."""
         return Cost()
+
+    def planned_bytes(self, agent: Any, n_tasks: int) -> int | None:
+        """Give the ``n_bytes`` that :meth:`cost` will say once ``n_tasks`` tasks have filled the component and ended.
+
+        It follows from the hyper-parameters and the built agent, without training; the component itself need not be
+        built. None (the default) where it cannot be said before.
+        """
+        return None
 
 
 HOOKS = (
@@ -258,6 +273,7 @@ class Bus:
             sum(cost.n_bytes for cost in costs),
             1.0 + sum(cost.forward - 1.0 for cost in costs),
             1.0 + sum(cost.backward - 1.0 for cost in costs),
+            {kind: sum(cost.kinds.get(kind, 0) for cost in costs) for cost in costs for kind in cost.kinds},
         )
 
     def state_dict(self) -> dict[str, Any]:

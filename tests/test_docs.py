@@ -1,5 +1,6 @@
-"""The blocks of the pages on writing a teacher and on metrics work as they stand; the teachers' commands parse."""
+"""The blocks of the pages on teachers, metrics and diagnostics work as they stand; the teachers' commands parse."""
 
+import doctest
 import re
 import runpy
 import shlex
@@ -15,6 +16,7 @@ from lifelong_rl.scenarios import Scenario
 from lifelong_rl.teachers import TEACHERS, make_teacher
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "teachers"
+DIAGNOSTICS = (PAGES.parent / "diagnostics.md").read_text()
 PAGE = (PAGES / "write-your-own.md").read_text()
 METRICS = Path(__file__).resolve().parents[1] / "docs" / "metrics"
 METRICS_PAGE = (METRICS / "index.md").read_text()
@@ -128,3 +130,14 @@ def test_the_links_of_the_metrics_pages_lead_somewhere():
     for page in METRICS.glob("*.md"):
         for target in re.findall(r"\]\(([\w./-]+\.md)\)", page.read_text()):
             assert (METRICS / target).is_file(), (page.name, target)
+
+
+@pytest.mark.parametrize("section", DIAGNOSTICS.split("\n## ")[1:], ids=lambda text: text.split("\n")[0])
+def test_the_blocks_of_a_diagnostic_print_what_the_page_says(section, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(text, {}, "diagnostics.md", "diagnostics.md", 0)
+    assert test.examples
+    printed: list[str] = []
+    doctest.DocTestRunner().run(test, out=printed.append)
+    assert not printed, "".join(printed)

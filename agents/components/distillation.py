@@ -102,6 +102,17 @@ class Distillation(Component):
         passes = 2.0 if arrays else 1.0
         return Cost(sum(array.nbytes for array in arrays), passes, passes)
 
+    def planned_bytes(self, agent: Any, n_tasks: int) -> int:
+        """Give the bytes of the states and targets of ``n_tasks`` tasks with ``n_states`` or more states each."""
+        data = agent.task_data()
+        rows = [np.zeros((1, *array.shape[1:]), array.dtype) for array in (data.observations, data.actions)]
+        n_bytes = sum(row.nbytes for row in rows)
+        for role in agent.roles():
+            with torch.no_grad():
+                outputs = agent.outputs(role, *(_tensor(row, agent) for row in rows))
+            n_bytes += sum(output.nbytes for output in outputs.values())
+        return n_tasks * self.n_states * n_bytes
+
 
 def distance(stored: Mapping[str, torch.Tensor], present: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Give how far ``present`` outputs are from ``stored`` ones, as one number >= 0.

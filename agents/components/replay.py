@@ -125,3 +125,12 @@ class ReservoirReplay(Component):
         reservoirs = self._memory + ([self._current] if self._current else [])
         growth = 1.0 + (self.share if self._memory else 0.0)
         return Cost(sum(column.nbytes for r in reservoirs for column in r.values()), growth, growth)
+
+    def planned_bytes(self, agent: Any, n_tasks: int) -> int:
+        """Give the bytes of ``n_tasks`` full reservoirs, with rows as the agent's own buffer stores them."""
+        buffer = agent.replay_buffer
+        observation = np.dtype(agent.observation_space.dtype).itemsize * int(np.prod(buffer.obs_shape))
+        action = np.dtype(buffer.actions.dtype).itemsize * int(buffer.action_dim)
+        reward = np.dtype(buffer.rewards.dtype).itemsize
+        row = 2 * observation + action + reward + 1  # 1: whether the state is terminal
+        return int(n_tasks * self.n_per_task * row)

@@ -18,11 +18,12 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList, Conve
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.save_util import load_from_zip_file, recursive_getattr
 
-from lifelong_rl.agents.base import TaskInfo
+from lifelong_rl.agents.base import Held, TaskInfo
 from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
 from lifelong_rl.agents.sb3 import state as agent_state
 from lifelong_rl.agents.sb3.appraisal import APPRAISALS, appraisal
 from lifelong_rl.agents.sb3.callbacks import ObserveCallback, RouteCallback
+from lifelong_rl.agents.sb3.memory import held_by
 from lifelong_rl.agents.sb3.optimiser import HookedOptimizer, hooked
 
 
@@ -289,6 +290,10 @@ class LifelongMixin(BaseAlgorithm):
     def diagnose(self, record: Mapping[str, Any]) -> dict[str, float]:
         """Give the components' numbers for an evaluation."""
         return self.bus.evaluate(record)
+
+    def memory(self) -> list[Held]:
+        """Say what the agent holds in memory now: networks, optimisers' moments, buffers, and each component."""
+        return held_by(self)
 
     def write_logs(self) -> None:
         """Write what SB3 gathered since the last call to its logger."""

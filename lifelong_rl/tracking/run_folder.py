@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from lifelong_rl.evaluation.lines import to_line
 from lifelong_rl.evaluation.log import EvaluationLog
+from lifelong_rl.tracking.costs import Costs
 
 try:
     import fcntl
@@ -83,6 +84,21 @@ class RunFolder:
             return False
         log = self.evaluation_log()  # metrics.json alone may be the report of an unfinished run
         return log.is_at_block_end and log.points[-1].block == len(self.config["scenario"]["blocks"]) - 1
+
+    @property
+    def costs(self) -> Costs | None:
+        """What the run has cost up to its last checkpoint or its end; None for a run without ``costs.json``."""
+        path = self.path / "costs.json"
+        if not path.is_file():
+            return None
+        try:
+            return Costs.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:  # no JSON, not even text, or something else
+            raise ValueError(f"{path} is damaged: {error} The run writes it again when it is resumed.") from error
+
+    def save_costs(self, costs: Costs) -> None:
+        """Write ``costs.json`` in place of the one before."""
+        _write_durably(self.path / "costs.json", json.dumps(costs.to_json(), indent=2).encode() + b"\n")
 
     # One writer at a time
 

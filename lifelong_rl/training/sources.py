@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,6 +81,7 @@ class TaughtTasks:
         self.name = name
         self._seconds = 0.0  # the teacher's time since the last `microseconds`, and the episodes it heard of
         self._n_episodes = 0
+        self._spent = (0.0, 0.0)  # the teacher's seconds, wall and processor, since the last `take_spent`
         teacher.reset(space, rng)
 
     @property
@@ -95,17 +97,28 @@ class TaughtTasks:
 
     def next(self, n: int) -> Sequence[Task]:
         """Give the teacher's next ``n`` tasks; ValueError where it leaves the unit cube."""
-        start = time.perf_counter()
-        units = self.teacher.sample(n)
-        self._seconds += time.perf_counter() - start
+        with self._timed():
+            units = self.teacher.sample(n)
         return self.space.decode_many(units)
 
     def update(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
         """Hand finished episodes to the teacher."""
-        start = time.perf_counter()
-        self.teacher.update(np.array([task.unit for task in tasks]), outcomes)
-        self._seconds += time.perf_counter() - start
+        with self._timed():
+            self.teacher.update(np.array([task.unit for task in tasks]), outcomes)
         self._n_episodes += len(tasks)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        start, cpu_start = time.perf_counter(), time.process_time()
+        yield
+        seconds = time.perf_counter() - start
+        self._seconds += seconds
+        self._spent = (self._spent[0] + seconds, self._spent[1] + time.process_time() - cpu_start)
+
+    def take_spent(self) -> tuple[float, float]:
+        """Give the teacher's seconds (sampling and updating) since the last call: on the wall, of the processor."""
+        spent, self._spent = self._spent, (0.0, 0.0)
+        return spent
 
     def microseconds(self) -> float:
         """Give the teacher's time (sampling and updating) an episode since the last call, in microseconds."""

@@ -21,6 +21,7 @@ from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
 from lifelong_rl.evaluation.metrics import score
 from lifelong_rl.scenarios import Block
 from lifelong_rl.tracking import teaching
+from lifelong_rl.tracking.costs import Costs
 from lifelong_rl.tracking.progress import Progress
 from lifelong_rl.tracking.recorder import Recorder, cut_events
 from lifelong_rl.tracking.run_folder import RunFolder
@@ -33,6 +34,7 @@ from lifelong_rl.training.build import (
     spawn_rng,
 )
 from lifelong_rl.training.config import RunConfig, provenance
+from lifelong_rl.training.meter import Meter
 from lifelong_rl.training.references import cached_references
 from lifelong_rl.training.sources import TaskSource, TaughtTasks, source_of
 
@@ -78,6 +80,7 @@ class Trainer:
         show_progress: bool = True,
         callback: Any = None,
     ):
+        self.meter = Meter()
         self.config = config
         self.callback = callback
         self.scenario = config.scenario
@@ -163,7 +166,8 @@ class Trainer:
         self._is_in_block = True
         self.block_steps = 0
         self._recent.clear()
-        observations = self.curriculum.start_block(self._source())
+        with self._training():
+            observations = self.curriculum.start_block(self._source())
         self.agent.continue_from(observations, is_episode_start=True)
         if block.visibility != "none":
             known = block.task.id if block.task is not None and block.visibility == "task_id" else None
@@ -175,7 +179,8 @@ class Trainer:
         block = self._block
         while self.block_steps < block.steps:
             n_steps = self._steps_to_pause()
-            self.agent.learn_steps(n_steps, self.callback)
+            with self._training():
+                self.agent.learn_steps(n_steps, self.callback)
             self.step += n_steps
             self.block_steps += n_steps
             self._write_episodes()
@@ -194,7 +199,8 @@ class Trainer:
         following = self.scenario.blocks[self.block_index + 1 : self.block_index + 2]
         is_hidden = self._block.visibility == "none" and any(block.visibility == "none" for block in following)
         if not is_hidden:
-            self.agent.end_task()
+            with self._training():
+                self.agent.end_task()
         self._evaluate("end")
         self._is_in_block = False
         self.block_index += 1
@@ -207,6 +213,7 @@ class Trainer:
         values = report_run(self.folder, cached_references(self.folder))
         settings = {"agent": self.config.agent.label, "scenario": self.scenario.name, "seed": self.config.seed}
         self.recorder.hyperparameters(settings | {"family": self.scenario.family}, values, self.step)
+        self.folder.save_costs(self.meter.read(self.agent, self.step))
 
     def _close(self) -> None:
         self.folder.flush()
@@ -245,6 +252,15 @@ class Trainer:
         wanted = min(POLL_EVERY, to_evaluation, *to_others)
         stride = self.agent.stride
         return min(-(-wanted // stride) * stride, self._block.steps - self.block_steps)
+
+    @contextmanager
+    def _training(self) -> Iterator[None]:
+        """Count what is done inside as training, less what the teacher did of it."""
+        with self.meter.during("training"):
+            yield
+        source = self.curriculum.source
+        if isinstance(source, TaughtTasks):
+            self.meter.move_to_teacher(*source.take_spent())
 
     # What is written
 
@@ -291,8 +307,9 @@ class Trainer:
         block = self._block
         trained = block.task.id if block.task is not None else None
         moment = {"step": self.step, "block": self.block_index, "at": at, "trained": trained}
-        results = self.evaluator.evaluate(self.agent)
-        extra = self.agent.diagnose(moment)
+        with self.meter.during("evaluation"):
+            results = self.evaluator.evaluate(self.agent)
+            extra = self.agent.diagnose(moment)
         for result in results:
             self.folder.append_evaluation(moment | result.to_record() | ({"extra": extra} if extra else {}))
             self.recorder.scalars(result.means(), self.step, f"eval/{result.task.id}/")
@@ -325,6 +342,11 @@ class Trainer:
 
     def _checkpoint(self) -> None:
         self.progress.announce("checkpoint")
+        with self.meter.during("checkpoints"):
+            self._save_checkpoint()
+        self.folder.save_costs(self.meter.read(self.agent, self.step))
+
+    def _save_checkpoint(self) -> None:
         logs, events = self.folder.log_sizes(), self.recorder.sizes()
         state = {
             "step": self.step,
@@ -335,6 +357,7 @@ class Trainer:
             "curriculum": self.curriculum.state_dict(has_episodes=self._is_in_block),
             "logs": logs,
             "events": events,
+            "costs": self.meter.read(self.agent, self.step).to_json(),
         }
 
         def write(folder: Path) -> None:
@@ -347,6 +370,8 @@ class Trainer:
         self.step, self.block_index = state["step"], state["block"]
         self.block_steps, self._is_in_block = state["block_steps"], state["is_in_block"]
         self._is_started = True  # a run's first checkpoint follows its first evaluation
+        costs = state.get("costs")  # checkpoints of older versions have none
+        self.meter.continue_from(Costs.from_json(costs) if costs else None)
         self._recent.extend((point, value) for point, value in state["recent"])
         source = self._source() if self._is_in_block else None
         observations = self.curriculum.load_state_dict(state["curriculum"], source)

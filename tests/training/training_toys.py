@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -177,6 +178,21 @@ class Diary(Teacher):
     def load_state_dict(self, state):
         super().load_state_dict(state)
         self._sum = state["sum"]
+
+
+class Idler(Diary):
+    """A diary that uses the processor for a millisecond at each draw."""
+
+    def sample(self, n=1):
+        spin(0.001)
+        return super().sample(n)
+
+
+def spin(seconds: float) -> None:
+    """Use the processor for this long."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
 
 
 class Judge(Diary):

@@ -1,5 +1,13 @@
 """Evaluation: the log of a run's scores, the metric families computed from it, and statistics over seeds."""
 
+from lifelong_rl.evaluation.imports import (
+    read_csv,
+    read_log,
+    read_progress,
+    read_references,
+    read_training_csv,
+    write_csv,
+)
 from lifelong_rl.evaluation.lines import to_line
 from lifelong_rl.evaluation.log import EvaluationLog, EvaluationPoint
 from lifelong_rl.evaluation.measured import Undefined
@@ -17,8 +25,14 @@ __all__ = [
     "Undefined",
     "bootstrap_interval",
     "iqm",
+    "read_csv",
+    "read_log",
+    "read_progress",
+    "read_references",
+    "read_training_csv",
     "references_by_task",
     "score",
     "score_arrays",
     "to_line",
+    "write_csv",
 ]

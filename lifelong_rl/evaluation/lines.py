@@ -185,7 +185,7 @@ def check_count(value: Any, field: str, place: str, most: int = LARGEST) -> int:
     """Give an integer from 0 to ``most``."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 0:
         refuse(place, f"{field} must be an integer of at least 0, found {value!r}")
-    if value > most:
+    if int(value) > most:
         refuse(place, f"{field} must be an integer of at most {most}, found {reprlib.repr(value)}")
     return int(value)
 

@@ -244,7 +244,8 @@ class _Rows:
         wrong = np.flatnonzero(column[rows][of_row] != column)
         if len(wrong):
             names = list(self.texts.get(role, ()))
-            two = [names[i] if names else i for i in (column[rows][of_row][wrong[0]], column[wrong[0]])]
+            found = (int(column[rows][of_row][wrong[0]]), int(column[wrong[0]]))
+            two = [names[i] if names else i for i in found]
             step = self.numbers["step"][wrong[0]]
             refuse(self.place(int(wrong[0])), f"step {step} has both the {role} {two[0]!r} and {two[1]!r}")
         return np.asarray(column[rows])

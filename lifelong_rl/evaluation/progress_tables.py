@@ -227,7 +227,7 @@ def _blocks(
     elif cells.active:
         is_new = np.array([a != b for a, b in zip(cells.active[1:], cells.active, strict=False)], dtype=bool)
         blocks = np.cumsum(np.insert(is_new & (steps[:-1] > 0), 0, False))  # what stands at step 0 begins nothing
-    elif len(set(ids.values())) == 1 or trained is not None:
+    elif len(set(ids.values())) == 1:
         blocks = np.zeros(len(steps), dtype=np.int64)
     else:
         raise ValueError(
@@ -238,8 +238,15 @@ def _blocks(
     n_blocks = int(blocks.max()) + 1
     if trained is not None or not cells.active:
         in_order = list(ids.values())
+        if trained is None and len(set(in_order)) == 1:
+            return blocks, in_order[:1] * n_blocks
         if trained is None and n_blocks > len(in_order):
             raise ValueError(f"{cells.table.path} has {n_blocks} blocks and {len(in_order)} tasks: give trained.")
+        indices = [test.index for test in ids]
+        if trained is None and indices != list(range(len(indices))):
+            raise ValueError(
+                f"{cells.table.path} has tests of the indices {indices}, not 0, 1, 2, ...: give trained."
+            )
         return blocks, trained_tasks(in_order if trained is None else trained, n_blocks, in_order)
     found: list[str | None] = [None] * n_blocks
     for row, (block, written) in enumerate(zip(blocks.tolist(), cells.active, strict=True)):

@@ -42,7 +42,10 @@ def test_reading_gives_the_columns_of_the_records_however_long_the_parts(tmp_pat
         monkeypatch.setattr("lifelong_rl.evaluation.lines.PART", part)
         log = TrainingLog.read(path)
         assert log.tasks == expected.tasks
-        assert [log.steps.tolist(), log.task_index.tolist()] == [expected.steps.tolist(), expected.task_index.tolist()]
+        assert [log.steps.tolist(), log.task_index.tolist()] == [
+            expected.steps.tolist(),
+            expected.task_index.tolist(),
+        ]
 
 
 def test_an_empty_file_and_no_records_have_no_episodes(tmp_path):

@@ -1,4 +1,4 @@
-"""Every block of the page on writing a teacher works as it stands, and the commands of the teachers' pages parse."""
+"""Every block of the pages on writing a teacher and on reading logs works as it stands, and commands parse."""
 
 import re
 import runpy
@@ -101,3 +101,14 @@ def test_the_index_says_what_each_teacher_honours_and_needs_and_links_its_page(n
     assert set(re.findall(r"`(\w+)`", needs)) == teacher.needs
     assert ("only looked at" in needs) == teacher.is_selective
     assert keeps.strip()
+
+
+def test_the_blocks_of_the_page_on_reading_logs_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = (PAGES.parent / "import.md").read_text()
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, "import.md", "exec"), names)
+    lines = capsys.readouterr().out.splitlines()
+    assert "backward_transfer -0.30000000000000004 " in lines
+    assert any(line.startswith("forward_transfer_difference 0.375") for line in lines)

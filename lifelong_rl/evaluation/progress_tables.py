@@ -88,7 +88,8 @@ def read_progress(
         names = [test.task for test in ids]
         ids = {t: f"{t.index}/{t.task}" if names.count(t.task) > 1 else t.task for t in ids}
     spent = steps_per_task if steps_per_task is not None else _configured(file.parent / "config.json")
-    blocks, block_tasks = _blocks(cells, ids, trained, spent)
+    blocks = _blocks(cells, ids, spent)
+    block_tasks = _block_tasks(cells, ids, blocks, trained)
     blocks = np.where(cells.steps == 0, -1, blocks)
     moments = moments_of(blocks, cells.steps, steps_per_task=spent, is_cut=table.is_cut)
     points = make_points(cells.steps, blocks, moments, block_tasks)
@@ -216,48 +217,54 @@ def _configured(path: Path) -> int | None:
     return whole if whole >= 1 and whole == found else None
 
 
-def _blocks(
-    cells: _Cells, ids: Mapping[_Test, str], trained: Trained, steps_per_task: int | None
-) -> tuple[NDArray[np.int64], list[str | None]]:
-    """Give the block of each row, shape (n_rows,), and the task of each block."""
-    steps, place = cells.steps, cells.table.place
+def _blocks(cells: _Cells, ids: Mapping[_Test, str], steps_per_task: int | None) -> NDArray[np.int64]:
+    """Give the block of each row, shape (n_rows,)."""
     if steps_per_task is not None:
-        blocks = blocks_of(steps, steps_per_task)
+        blocks = blocks_of(cells.steps, steps_per_task)
         _check_count(cells, blocks, steps_per_task)
-    elif cells.active:
+        return blocks
+    if cells.active:
         is_new = np.array([a != b for a, b in zip(cells.active[1:], cells.active, strict=False)], dtype=bool)
-        blocks = np.cumsum(np.insert(is_new & (steps[:-1] > 0), 0, False))  # what stands at step 0 begins nothing
-    elif len(set(ids.values())) == 1:
-        blocks = np.zeros(len(steps), dtype=np.int64)
-    else:
-        raise ValueError(
-            f"{cells.table.path} does not say when which task is trained (no column {ACTIVE[0]}); "
-            f"{cells.table.found()}. "
-            'Give steps_per_task, or name the column with columns={"active": "name"}.'
-        )
+        return np.cumsum(np.insert(is_new & (cells.steps[:-1] > 0), 0, False))  # what stands at step 0 begins nothing
+    if len(set(ids.values())) == 1:
+        return np.zeros(len(cells.steps), dtype=np.int64)
+    raise ValueError(
+        f"{cells.table.path} does not say when which task is trained (no column {ACTIVE[0]}); {cells.table.found()}. "
+        'Give steps_per_task, or name the column with columns={"active": "name"}.'
+    )
+
+
+def _block_tasks(
+    cells: _Cells, ids: Mapping[_Test, str], blocks: NDArray[np.int64], trained: Trained
+) -> list[str | None]:
+    """Give the task of each block: what is given, else what is written as active, else the tasks in their order."""
     n_blocks = int(blocks.max()) + 1
-    if trained is not None or not cells.active:
-        in_order = list(ids.values())
-        if trained is None and len(set(in_order)) == 1:
-            return blocks, in_order[:1] * n_blocks
-        if trained is None and n_blocks > len(in_order):
-            raise ValueError(f"{cells.table.path} has {n_blocks} blocks and {len(in_order)} tasks: give trained.")
-        indices = [test.index for test in ids]
-        if trained is None and indices != list(range(len(indices))):
-            raise ValueError(
-                f"{cells.table.path} has tests of the indices {indices}, not 0, 1, 2, ...: give trained."
-            )
-        return blocks, trained_tasks(in_order if trained is None else trained, n_blocks, in_order)
+    in_order = list(ids.values())
+    if trained is not None:
+        return trained_tasks(trained, n_blocks, in_order)
+    if cells.active:
+        return _active_tasks(cells, ids, blocks, n_blocks)
+    if len(set(in_order)) == 1:
+        return [in_order[0] for _ in range(n_blocks)]
+    if n_blocks > len(in_order):
+        raise ValueError(f"{cells.table.path} has {n_blocks} blocks and {len(in_order)} tasks: give trained.")
+    indices = [test.index for test in ids]
+    if indices != list(range(len(indices))):
+        raise ValueError(f"{cells.table.path} has tests of the indices {indices}, not 0, 1, 2, ...: give trained.")
+    return trained_tasks(in_order, n_blocks, in_order)
+
+
+def _active_tasks(
+    cells: _Cells, ids: Mapping[_Test, str], blocks: NDArray[np.int64], n_blocks: int
+) -> list[str | None]:
     found: list[str | None] = [None] * n_blocks
-    for row, (block, written) in enumerate(zip(blocks.tolist(), cells.active, strict=True)):
-        if steps[row] == 0:
-            continue
-        task = _active_task(written, ids, place(row))
-        if found[block] is None:
-            found[block] = task
-        elif found[block] != task:
-            refuse(place(row), f"block {block} trains both {found[block]!r} and {task!r}; is steps_per_task right?")
-    return blocks, found
+    for row in np.flatnonzero(cells.steps > 0).tolist():
+        block, place = int(blocks[row]), cells.table.place(row)
+        task = _active_task(cells.active[row], ids, place)
+        if found[block] not in (None, task):
+            refuse(place, f"block {block} trains both {found[block]!r} and {task!r}; is steps_per_task right?")
+        found[block] = task
+    return found
 
 
 def _check_count(cells: _Cells, blocks: NDArray[np.int64], steps_per_task: int) -> None:

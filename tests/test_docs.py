@@ -1,4 +1,4 @@
-"""The blocks of the pages on teachers, metrics and diagnostics work as they stand; the teachers' commands parse."""
+"""The blocks of the pages on teachers, metrics, diagnostics and logs work as they stand; teachers' commands parse."""
 
 import doctest
 import re
@@ -141,3 +141,14 @@ def test_the_blocks_of_a_diagnostic_print_what_the_page_says(section, tmp_path, 
     printed: list[str] = []
     doctest.DocTestRunner().run(test, out=printed.append)
     assert not printed, "".join(printed)
+
+
+def test_the_blocks_of_the_page_on_reading_logs_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = (PAGES.parent / "import.md").read_text()
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, "import.md", "exec"), names)
+    lines = capsys.readouterr().out.splitlines()
+    assert "backward_transfer -0.30000000000000004 " in lines
+    assert any(line.startswith("forward_transfer_difference 0.375") for line in lines)

@@ -7,6 +7,14 @@ from lifelong_rl.evaluation.comparison import (
     probability_of_improvement,
     sign_flip_p_value,
 )
+from lifelong_rl.evaluation.imports import (
+    read_csv,
+    read_log,
+    read_progress,
+    read_references,
+    read_training_csv,
+    write_csv,
+)
 from lifelong_rl.evaluation.lines import to_line
 from lifelong_rl.evaluation.log import EvaluationLog, EvaluationPoint
 from lifelong_rl.evaluation.measured import Undefined
@@ -31,9 +39,15 @@ __all__ = [
     "paired_difference",
     "performance_profile",
     "probability_of_improvement",
+    "read_csv",
+    "read_log",
+    "read_progress",
+    "read_references",
+    "read_training_csv",
     "references_by_task",
     "score",
     "score_arrays",
     "sign_flip_p_value",
     "to_line",
+    "write_csv",
 ]

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import numbers
+import reprlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -17,33 +18,82 @@ logger = logging.getLogger(__name__)
 
 Line = TypeVar("Line", bound=msgspec.Struct)
 
-PART = 8_000_000
+PART = 2_000_000
 """Bytes decoded at once: a log of a million lines then needs little more than its columns."""
+
+LONGEST_LINE = 64_000_000
+"""Bytes of the longest line that is read: a file of another kind may have no line at all."""
+
+LARGEST = 2**63 - 1
+"""The largest count that is read, that of a 64-bit integer."""
+
+MOST_BLOCKS = 1_000_000
+"""The highest index of a block that is read: a damaged one would make tables of any size."""
+
+Count = msgspec.Meta(ge=0, le=LARGEST)
+Block = msgspec.Meta(ge=0, le=MOST_BLOCKS)
+Id = msgspec.Meta(min_length=1)
+
+_OTHER_KINDS = {
+    b"\x1f\x8b": "is compressed with gzip: unpack it first",
+    b"PK\x03\x04": "is a zip archive: unpack it first",
+    b"BZh": "is compressed with bzip2: unpack it first",
+    b"\xfd7zXZ": "is compressed with xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it first",
+    b"\xff\xfe": "is UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16 text: save it as UTF-8",
+}
+
+
+def check_is_file(path: Path) -> None:
+    """Raise ValueError for a path that is no file."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; a file is expected.")
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist. Has the run begun?")
 
 
 def parts_of(path: Path) -> Iterator[tuple[int, bytes]]:
     """Give the file's whole lines in parts, each with the number of its first line, counted from 1.
 
-    A last line that a kill cut short (no newline, no whole JSON value) is left out with a logged warning.
+    Every part ends with a newline, but for a last line that has none and comes by itself. A byte order mark is left
+    out. Raises ValueError for what is no file, no text, or has a line of more than :data:`LONGEST_LINE` bytes.
     """
+    check_is_file(path)
     number = 1
     rest = b""
     with path.open("rb") as file:
+        head = file.read(8)
+        for mark, problem in _OTHER_KINDS.items():
+            if head.startswith(mark):
+                raise ValueError(f"{path} {problem}.")
+        file.seek(3 if head.startswith(b"\xef\xbb\xbf") else 0)
         while read := file.read(PART):
             whole, newline, after = read.rpartition(b"\n")
-            if not newline:
+            if newline:
+                yield number, rest + whole + newline
+                number += read.count(b"\n")
+                rest = after
+            elif len(rest) + len(after) > LONGEST_LINE:
+                raise ValueError(f"{path}, line {number} has more than {LONGEST_LINE:,} bytes. Is this a log?")
+            else:
                 rest += after
-                continue
-            yield number, rest + whole + newline
-            number += read.count(b"\n")
-            rest = after
     if rest:
-        try:
-            parse(rest, "")
-        except ValueError:
-            logger.warning("%s, line %d is cut short (the run was killed while writing it): left out.", path, number)
+        yield number, rest
+
+
+def json_parts(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Give the file's lines in parts as :func:`parts_of`, all with a newline.
+
+    A last line that a kill cut short (no newline, no whole JSON value) is left out with a logged warning.
+    """
+    for number, part in parts_of(path):
+        if part.endswith(b"\n"):
+            yield number, part
+        elif _is_json(part):
+            yield number, part + b"\n"
         else:
-            yield number, rest + b"\n"
+            logger.warning("%s, line %d is cut short (the run was killed while writing it): left out.", path, number)
 
 
 def decoded(part: bytes, decoder: msgspec.json.Decoder[Line]) -> list[Line] | None:
@@ -51,10 +101,11 @@ def decoded(part: bytes, decoder: msgspec.json.Decoder[Line]) -> list[Line] | No
     if part.startswith(b"\n") or b"\n\n" in part:
         return None
     try:
+        part.decode()  # the decoder does not look into the fields it skips
         lines: list[Line] = decoder.decode_lines(part)
-    except msgspec.DecodeError:  # a ValidationError is one
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):  # a ValidationError is a DecodeError
         return None
-    return lines
+    return lines if len(lines) == part.count(b"\n") else None  # it takes two objects on a line, and empty lines
 
 
 def split(part: bytes, path: Path, first: int) -> Iterator[tuple[Any, str]]:
@@ -68,8 +119,16 @@ def parse(line: bytes, place: str) -> Any:
     """Give the JSON value of a line; ValueError where it is none or holds NaN or infinity."""
     try:
         return json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise ValueError(f"{place}: not a JSON object ({error}). Is the file damaged?") from error
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        parse(line, "")
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_constant(constant: str) -> NoReturn:
@@ -84,9 +143,12 @@ def refuse(place: str, problem: str) -> NoReturn:
 def check_fields(entry: Any, fields: tuple[str, ...], kind: str, place: str) -> Mapping[str, Any]:
     """Give the entry; ValueError where it is no object or lacks a field."""
     if not isinstance(entry, Mapping):
-        refuse(place, f"expected an object with the fields of {kind}, found {entry!r}")
+        refuse(place, f"expected an object with the fields of {kind}, found {reprlib.repr(entry)}")
     if missing := [field for field in fields if field not in entry]:
-        refuse(place, f"missing {', '.join(missing)}; {kind} has {', '.join(fields)}")
+        refuse(
+            place,
+            f"missing {', '.join(missing)}; {kind} has {', '.join(fields)} (are lines of two versions in one file?)",
+        )
     return entry
 
 
@@ -119,10 +181,12 @@ def check_flag(value: Any, field: str, place: str) -> bool:
     return bool(value)
 
 
-def check_count(value: Any, field: str, place: str) -> int:
-    """Give an integer of at least 0."""
+def check_count(value: Any, field: str, place: str, most: int = LARGEST) -> int:
+    """Give an integer from 0 to ``most``."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 0:
         refuse(place, f"{field} must be an integer of at least 0, found {value!r}")
+    if int(value) > most:
+        refuse(place, f"{field} must be an integer of at most {most}, found {reprlib.repr(value)}")
     return int(value)
 
 

@@ -2,70 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
-import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lifelong_rl.evaluation.lines import (
-    check_count,
-    check_fields,
-    check_flag,
-    check_id,
-    check_list,
-    check_number,
-    decoded,
-    parts_of,
-    refuse,
-    split,
-)
+from lifelong_rl.evaluation.columns import check_tasks, integer_column
+from lifelong_rl.evaluation.evaluation_lines import Columns, columns_of_file, columns_of_records
 from lifelong_rl.evaluation.measured import Measured, check_measured, known
+from lifelong_rl.evaluation.points import EvaluationPoint, Moment, make_points, moments_of
 from lifelong_rl.evaluation.training_log import TrainingLog
 
-Moment: TypeAlias = Literal["start", "during", "end"]
+__all__ = ["EvaluationLog", "EvaluationPoint", "MaskedTable", "Moment"]
 
 MaskedTable: TypeAlias = np.ma.MaskedArray[Any, np.dtype[np.float64]]
-
-FIELDS = ("step", "block", "at", "trained", "task", "returns", "scores", "successes", "lengths")
-"""The fields every line of ``evaluations.jsonl`` has; further fields are ignored."""
-
-_Count = Annotated[int, msgspec.Meta(ge=0)]
-_Id = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class EvaluationPoint(msgspec.Struct, frozen=True, gc=False):
-    """One moment at which the agent was evaluated on the tasks of the scenario."""
-
-    step: _Count
-    """Environment steps of training so far, over the whole run."""
-    block: _Count
-    """Index of the block being trained; 0 for the evaluation before training."""
-    at: Moment
-    """"start": before any training; "during": inside the block; "end": at the end of the block."""
-    trained: _Id | None
-    """Id of the block's fixed task; None where a teacher or a distribution draws the tasks."""
-
-
-class _Line(msgspec.Struct, gc=False):
-    step: _Count
-    block: _Count
-    at: Moment
-    trained: _Id | None
-    task: _Id
-    returns: Annotated[list[float], msgspec.Meta(min_length=1)]
-    scores: list[Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]]
-    successes: list[bool]
-    lengths: list[_Count]
-
-
-_DECODER = msgspec.json.Decoder(_Line)
-
-_LISTS: dict[Measured, str] = {"return": "returns", "score": "scores", "success": "successes"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,32 +52,35 @@ class EvaluationLog:
 
         A last line that a kill cut short (no newline, no whole JSON object) is left out with a logged
         warning: its task then counts as not evaluated there, and a metric that needs it is undefined.
-        Anything else that is damaged raises ValueError with file and line.
+        Anything else that is damaged raises ValueError with file and line, as do training episodes that
+        cannot be of the run that was evaluated. docs/import.md has every case.
         """
         path = Path(path)
-        if path.is_dir():
-            log = cls.read(path / "evaluations.jsonl")
-            episodes = path / "episodes.jsonl"
-            return log.with_training(TrainingLog.read(episodes)) if episodes.is_file() else log
-        if not path.is_file():
-            raise ValueError(f"{path} does not exist. Has the run begun?")
-        lines: list[_Line] = []
-        for first, part in parts_of(path):
-            found = decoded(part, _DECODER)
-            if found is None or not all(map(_is_even, found)):
-                found = [_checked(entry, place) for entry, place in split(part, path, first)]
-            lines += found
-        if not lines:
-            raise ValueError(f"{path} holds no evaluation. Has the run begun?")
-        return cls._from_lines(lines, lambda i: f"{path}, line {i + 1}")
+        if not path.is_dir():
+            return cls._from_columns(columns_of_file(path))
+        log = cls._from_columns(columns_of_file(path / "evaluations.jsonl"))
+        if not (path / "episodes.jsonl").is_file():
+            return log
+        training = TrainingLog.read(path / "episodes.jsonl")
+        _check_same_run(log, training, path / "episodes.jsonl")
+        return log.with_training(training)
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> EvaluationLog:
         """Make a log from dicts with the fields of ``evaluations.jsonl``; ValueError names a bad record."""
-        lines = [_checked(record, f"record {i}") for i, record in enumerate(records)]
-        if not lines:
-            raise ValueError("an evaluation log needs at least one record, found none.")
-        return cls._from_lines(lines, lambda i: f"record {i}")
+        return cls._from_columns(columns_of_records(records))
+
+    @classmethod
+    def _from_columns(cls, columns: Columns) -> EvaluationLog:
+        return cls(
+            tuple(columns.points),
+            tuple(columns.tasks),
+            np.concatenate(columns.point_index),
+            np.concatenate(columns.task_index),
+            np.concatenate(columns.n_episodes),
+            {name: np.concatenate(parts) for name, parts in columns.episodes.items()},
+            np.concatenate(columns.lengths),
+        )
 
     @classmethod
     def from_arrays(
@@ -143,66 +100,29 @@ class EvaluationLog:
         evaluation before any training. The last evaluation of a block is the one at its end. trained: for each block
         its fixed task, or None. steps: shape (n_points,), environment steps; None for the count of evaluations.
         measured: what the numbers are; None: the score (and the return) where all lie in [0, 1], else the return.
-        Raises ValueError for shapes that do not fit, an infinite number, and blocks or steps that fall.
+        Raises ValueError for shapes that do not fit, an infinite number, no number at all, and blocks or steps that
+        fall.
         """
         table = np.ma.filled(np.ma.asarray(scores, dtype=np.float64), np.nan)
-        of_blocks = np.asarray(blocks, dtype=np.int64)
-        if table.ndim != 2 or table.shape[1] != len(tasks) or of_blocks.shape != (len(table),) or not len(table):
+        if table.ndim != 2 or table.shape[1] != len(tasks) or not table.size:
             raise ValueError(
-                f"scores of shape (n_points, {len(tasks)}) and as many blocks are expected, with at least one point, "
-                f"found shapes {table.shape} and {of_blocks.shape}."
+                f"scores must have shape (n_points, {len(tasks)}), with at least one point and one task, "
+                f"found {table.shape}."
             )
+        check_tasks(tasks, "tasks")
         if len(set(tasks)) < len(tasks):
             raise ValueError(f"the tasks must have different ids, found {list(tasks)}.")
-        if np.isinf(table).any():
-            raise ValueError("scores must be finite, or NaN where a task was not evaluated; found infinity.")
-        points = _points_of(of_blocks, trained, steps)
+        if np.isinf(table).any() or np.isnan(table).all():
+            raise ValueError(
+                "scores must be finite, NaN where a task was not evaluated; found infinity, or NaN alone."
+            )
+        points = _points_of_curves(integer_column(blocks, "blocks", len(table)), trained, steps)
         at, column = np.nonzero(~np.isnan(table))
         numbers = table[at, column]
-        is_unit = bool(((numbers >= 0) & (numbers <= 1)).all())
-        if measured is None:
-            names: tuple[Measured, ...] = ("score", "return") if is_unit else ("return",)
-        else:
-            check_measured(measured)
-            names = (measured,)
-            if measured != "return" and not is_unit:
-                raise ValueError(f"a {measured} lies in [0, 1], found {numbers.min():g} to {numbers.max():g}.")
-        return cls(
-            points,
-            tuple(tasks),
-            at,
-            column,
-            np.ones(len(numbers), dtype=np.int64),
-            dict.fromkeys(names, numbers),
-            np.empty(0, dtype=np.int64),
-        )
-
-    @classmethod
-    def _from_lines(cls, lines: Sequence[_Line], place_of: Callable[[int], str]) -> EvaluationLog:
-        points: dict[EvaluationPoint, int] = {}
-        tasks: dict[str, int] = {}
-        point_index = np.empty(len(lines), dtype=np.int64)
-        task_index = np.empty(len(lines), dtype=np.int64)
-        last = None
-        for i, line in enumerate(lines):
-            point = EvaluationPoint(line.step, line.block, line.at, line.trained)
-            if last is None:
-                last = point
-            elif point != last:
-                _check_succession(last, point, place_of(i))
-                last = point
-            point_index[i] = points.setdefault(point, len(points))
-            task_index[i] = tasks.setdefault(line.task, len(tasks))
-        _check_once(point_index * len(tasks) + task_index, lines, place_of)
-        episodes: dict[Measured, NDArray[np.float64]] = {}
-        for name, listed in _LISTS.items():
-            episodes[name] = np.array([v for line in lines for v in getattr(line, listed)], dtype=np.float64)
-        n_episodes = np.array([len(line.returns) for line in lines], dtype=np.int64)
-        if not np.isfinite(episodes["return"]).all():  # 1e999 is JSON
-            i = int(np.repeat(np.arange(len(lines)), n_episodes)[~np.isfinite(episodes["return"])][0])
-            refuse(place_of(i), f"returns must be finite numbers, found {lines[i].returns}")
-        lengths = np.array([length for line in lines for length in line.lengths], dtype=np.int64)
-        return cls(tuple(points), tuple(tasks), point_index, task_index, n_episodes, episodes, lengths)
+        names = _names_of(numbers, measured)
+        ones = np.ones(len(numbers), dtype=np.int64)
+        nothing = np.empty(0, dtype=np.int64)
+        return cls(points, tuple(tasks), at, column, ones, dict.fromkeys(names, numbers), nothing)
 
     def with_training(self, training: TrainingLog | None) -> EvaluationLog:
         """Give this log with the training episodes of its run."""
@@ -344,74 +264,64 @@ class EvaluationLog:
         return self.steps[inside] - before, np.asarray(curve[inside], dtype=np.float64)
 
 
-def _points_of(
+def _points_of_curves(
     blocks: NDArray[np.int64], trained: Sequence[str | None], steps: ArrayLike | None
 ) -> tuple[EvaluationPoint, ...]:
     """Give the points of curves; ValueError where blocks or steps cannot be those of a run."""
     n_first = int(np.count_nonzero(blocks == -1))
-    at_steps = np.arange(len(blocks)) + (0 if n_first else 1) if steps is None else np.asarray(steps, dtype=np.int64)
-    if at_steps.shape != blocks.shape or (np.diff(at_steps) <= 0).any() or (at_steps < 0).any():
+    if isinstance(trained, str):
+        raise ValueError(f"trained must have one entry a block, found the text {trained!r}.")
+    check_tasks((task for task in trained if task is not None), "trained")
+    counted = np.arange(len(blocks)) + (0 if n_first else 1)
+    at_steps = counted if steps is None else integer_column(steps, "steps", len(blocks))
+    if (np.diff(at_steps) <= 0).any() or at_steps[0] < 0:
         raise ValueError(f"steps must be one rising count a point, at least 0, found {at_steps}.")
     if n_first > 1 or (np.diff(blocks) < 0).any() or blocks.min() < -1 or blocks.max() >= len(trained):
         raise ValueError(
             f"blocks must be rising indices of the {len(trained)} trained blocks, after at most one -1, "
             f"found {blocks}."
         )
-    is_last = np.append(np.diff(blocks) > 0, True)
-    pairs = zip(blocks, is_last, strict=True)
-    moments: list[Moment] = ["start" if block < 0 else "end" if last else "during" for block, last in pairs]
-    return tuple(
-        EvaluationPoint(int(step), max(int(block), 0), at, trained[max(block, 0)] if trained else None)
-        for step, block, at in zip(at_steps, blocks, moments, strict=True)
-    )
+    return make_points(at_steps, blocks, moments_of(blocks, at_steps), trained)
 
 
-def _is_even(line: _Line) -> bool:
-    return len(line.returns) == len(line.scores) == len(line.successes) == len(line.lengths)
+def _names_of(numbers: NDArray[np.float64], measured: Measured | None) -> tuple[Measured, ...]:
+    """Give what the numbers of a curve are; ValueError where they cannot be what ``measured`` says."""
+    is_unit = bool(((numbers >= 0) & (numbers <= 1)).all())
+    if measured is None:
+        return ("score", "return") if is_unit else ("return",)
+    check_measured(measured)
+    if measured != "return" and not is_unit:
+        raise ValueError(f"a {measured} lies in [0, 1], found {numbers.min():g} to {numbers.max():g}.")
+    return (measured,)
 
 
-def _checked(entry: Any, place: str) -> _Line:
-    check_fields(entry, FIELDS, "an evaluation", place)
-    if entry["at"] not in get_args(Moment):
-        refuse(place, f"at must be one of {', '.join(get_args(Moment))}, found {entry['at']!r}")
-    trained = None if entry["trained"] is None else check_id(entry, "trained", place)
-    step, block = check_count(entry["step"], "step", place), check_count(entry["block"], "block", place)
-    episodes = {name: check_list(entry, name, place) for name in FIELDS[5:]}
-    if len(n_episodes := {len(values) for values in episodes.values()}) != 1 or 0 in n_episodes:
-        found = ", ".join(f"{len(values)} {name}" for name, values in episodes.items())
-        refuse(place, f"expected the same number of each, at least 1, found {found}")
-    successes = [check_flag(success, "successes", place) for success in episodes["successes"]]
-    scores = [check_number(score, "scores", place) for score in episodes["scores"]]
-    if any(not 0 <= score <= 1 for score in scores):
-        refuse(place, f"scores must lie in [0, 1], found {scores}")
-    returns = [check_number(value, "returns", place) for value in episodes["returns"]]
-    lengths = [check_count(length, "lengths", place) for length in episodes["lengths"]]
-    task = check_id(entry, "task", place)
-    return _Line(step, block, entry["at"], trained, task, returns, scores, successes, lengths)
+def _check_same_run(log: EvaluationLog, training: TrainingLog, path: Path) -> None:
+    """Refuse training episodes that cannot have happened between the evaluations of the run."""
+    if not len(training):
+        return
+    last, n_begun = log.points[-1], len(log.block_tasks)
+    newest = last.block if last.at == "during" else n_begun  # after an evaluation at an end, the block that follows
+    problem = None
+    if training.blocks[-1] > newest:
+        problem = f"they reach block {training.blocks[-1]} and the evaluations only block {last.block}"
+    elif last.at == "during" and training.steps[-1] > 2 * last.step:  # the next one comes at most as late again
+        problem = f"they go on to step {training.steps[-1]} and the evaluations only to {last.step}"
+    blocks, starts = np.unique(training.blocks, return_index=True)
+    for block, rows in zip(blocks.tolist(), np.split(np.arange(len(training)), starts[1:]), strict=True):
+        problem = problem or _problem_in_block(log, training, block, rows)
+    if problem:
+        raise ValueError(f"{path} does not fit the evaluations beside it: {problem}. Is it from another run?")
 
 
-def _check_once(keys: NDArray[np.int64], lines: Sequence[_Line], place_of: Callable[[int], str]) -> None:
-    """Refuse a task that is evaluated twice at one point."""
-    order = np.argsort(keys, kind="stable")
-    again = order[1:][keys[order[1:]] == keys[order[:-1]]]
-    if len(again):
-        i = int(again.min())
-        refuse(place_of(i), f"task {lines[i].task!r} is evaluated twice at step {lines[i].step}")
-
-
-def _check_succession(before: EvaluationPoint, point: EvaluationPoint, place: str) -> None:
-    """Refuse a point that cannot follow another one before it in a run."""
-    if point.step < before.step:
-        refuse(
-            place,
-            f"the steps go back from {before.step} to {point.step}; "
-            "a resumed run drops the lines after its checkpoint before it appends",
-        )
-    if point.step == before.step:
-        refuse(place, f"two different evaluation points at step {point.step}: {before} and {point}")
-    if point.at == "start":
-        refuse(place, f"the evaluation before training must come first, found it at step {point.step}")
-    if point.block < before.block or (point.block == before.block and before.at == "end"):
-        refuse(place, f"block {point.block} is evaluated after the end of block {before.block}")
-    if point.block == before.block and before.at != "start" and point.trained != before.trained:
-        refuse(place, f"block {point.block} trains both {before.trained!r} and {point.trained!r}")
+def _problem_in_block(log: EvaluationLog, training: TrainingLog, block: int, rows: NDArray[np.int64]) -> str | None:
+    """Say why these training episodes cannot be those of the block; None where they can."""
+    begin = log.block_ends[block - 1] if block else 0
+    is_begun = block < len(log.block_tasks)
+    end, fixed = (log.block_ends[block], log.block_tasks[block]) if is_begun else (None, None)
+    first, final = training.steps[rows[0]], training.steps[rows[-1]]
+    if (begin is not None and first < begin) or (end is not None and final > end):
+        return f"those of block {block} end at steps {first} to {final}, and the block goes from {begin} to {end}"
+    played = {training.tasks[i] for i in np.unique(training.task_index[rows])}
+    if fixed is not None and played != {fixed}:
+        return f"block {block} trains {fixed!r}, and they play {', '.join(sorted(played - {fixed}))}"
+    return None

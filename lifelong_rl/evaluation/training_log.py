@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,36 +12,52 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lifelong_rl.evaluation.columns import check_tasks, indices_of, integer_column
 from lifelong_rl.evaluation.lines import (
+    LARGEST,
+    MOST_BLOCKS,
+    Block,
+    Count,
+    Id,
     check_count,
     check_fields,
     check_flag,
     check_id,
     check_number,
     decoded,
-    parts_of,
+    json_parts,
     refuse,
     split,
 )
 from lifelong_rl.evaluation.measured import Measured, check_measured, known
 
 FIELDS = ("step", "block", "task", "return", "score", "success", "length")
-"""The fields every line of ``episodes.jsonl`` has; further fields are ignored."""
-
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+"""The fields every line of ``episodes.jsonl`` has; ``env`` is looked at where it is there, others are ignored."""
 
 
 class _Line(msgspec.Struct, gc=False):
-    step: _Count
-    block: _Count
-    task: Annotated[str, msgspec.Meta(min_length=1)]
+    step: Annotated[int, Count]
+    block: Annotated[int, Block]
+    task: Annotated[str, Id]
     episode_return: float = msgspec.field(name="return")
     score: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
     success: bool
-    length: _Count
+    length: Annotated[int, Count]
+    env: Annotated[int, msgspec.Meta(ge=-1, le=LARGEST)] = -1
+    """Which of the parallel environments played it; -1 where that is not known."""
 
 
 _DECODER = msgspec.json.Decoder(_Line)
+
+_KINDS: dict[str, type[np.generic]] = {
+    "step": np.int64,
+    "block": np.int64,
+    "episode_return": np.float64,
+    "score": np.float64,
+    "success": np.float64,
+    "length": np.int64,
+    "env": np.int64,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,21 +85,24 @@ class TrainingLog:
         """Read ``episodes.jsonl``; one that is damaged raises ValueError with file and line.
 
         A last line that a kill cut short is left out with a logged warning. An empty file has no episodes.
+        Where the lines say in which of the parallel environments an episode was played (``env``), a line that
+        stands twice is refused; without that, two equal lines are two equal episodes.
         """
         path = Path(path)
-        lines: list[_Columns] = []
-        for first, part in parts_of(path):
-            found = decoded(part, _DECODER)
-            if found is None:
-                found = [_checked(entry, place) for entry, place in split(part, path, first)]
-            lines.append(_columns(found))
-        return cls._from_columns(lines, lambda i: f"{path}, line {i + 1}")
+        columns = _Columns(lambda i: f"{path}, line {i + 1}")
+        for first, part in json_parts(path):
+            lines = decoded(part, _DECODER)
+            if lines is None:
+                lines = [_checked(entry, place) for entry, place in split(part, path, first)]
+            columns.add(lines)
+        return columns.to_log()
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> TrainingLog:
         """Make a log from dicts with the fields of ``episodes.jsonl``; ValueError names a bad record."""
-        lines = [_checked(record, f"record {i}") for i, record in enumerate(records)]
-        return cls._from_columns([_columns(lines)], lambda i: f"record {i}")
+        columns = _Columns(lambda i: f"record {i}")
+        columns.add([_checked(record, f"record {i}") for i, record in enumerate(records)])
+        return columns.to_log()
 
     @classmethod
     def from_arrays(
@@ -99,64 +119,96 @@ class TrainingLog:
         tasks: the task of each episode, length n. values: what ``measured`` says, shape (n,). blocks: the block of
         each episode, shape (n,), never falling; None for a new block wherever the task changes. steps: environment
         steps at the end of each episode, shape (n,); None for the count of episodes.
+        Raises ValueError for shapes that do not fit, numbers that are not finite (a score or success: in [0, 1]), and
+        blocks or steps that fall or are negative.
         """
         check_measured(measured)
+        check_tasks(tasks, "tasks")
         column = np.asarray(values, dtype=np.float64)
         n = len(tasks)
         if column.shape != (n,) or not np.isfinite(column).all():
             raise ValueError(f"values must be one finite number a task, shape ({n},), found {column.shape}.")
-        names = tuple(dict.fromkeys(tasks))
-        position = {task: i for i, task in enumerate(names)}
-        index = np.array([position[task] for task in tasks], dtype=np.int64)
+        if measured != "return" and ((column < 0) | (column > 1)).any():
+            raise ValueError(f"a {measured} lies in [0, 1], found {column.min():g} to {column.max():g}.")
+        known_tasks: dict[str, int] = {}
+        index = indices_of(tasks, known_tasks)
         if blocks is None:
             blocks = np.cumsum(np.diff(index, prepend=index[:1]) != 0)
-        ends = np.arange(1, n + 1) if steps is None else steps
-        log = cls(names, index, np.asarray(ends, np.int64), np.asarray(blocks, np.int64), {measured: column})
+        ends = integer_column(np.arange(1, n + 1) if steps is None else steps, "steps", n)
+        log = cls(tuple(known_tasks), index, ends, integer_column(blocks, "blocks", n), {measured: column})
         for name, values_of in (("steps", log.steps), ("blocks", log.blocks)):
-            if values_of.shape != (n,) or (np.diff(values_of) < 0).any():
-                raise ValueError(f"{name} must have one entry an episode and never fall, found {values_of}.")
+            if (np.diff(values_of) < 0).any() or (values_of[:1] < 0).any():
+                raise ValueError(f"{name} must never fall and be at least 0, found {values_of}.")
         return log
-
-    @classmethod
-    def _from_columns(cls, parts: Sequence[_Columns], place_of: Any) -> TrainingLog:
-        tasks = [task for part in parts for task in part.tasks]
-        names = tuple(dict.fromkeys(tasks))
-        position = {task: i for i, task in enumerate(names)}
-        index = np.fromiter((position[task] for task in tasks), np.int64, len(tasks))
-        numbers = np.concatenate([part.numbers for part in parts]) if parts else np.empty((0, 6))
-        steps, blocks, lengths = (numbers[:, i].astype(np.int64) for i in (0, 1, 5))
-        names_of: dict[Measured, int] = {"return": 2, "score": 3, "success": 4}
-        values = {name: np.ascontiguousarray(numbers[:, i]) for name, i in names_of.items()}
-        if not np.isfinite(values["return"]).all():
-            row = int(np.flatnonzero(~np.isfinite(values["return"]))[0])
-            refuse(place_of(row), f"return must be finite numbers, found {values['return'][row]}")
-        for name, column in (("step", steps), ("block", blocks)):
-            falls = np.flatnonzero(np.diff(column) < 0)
-            if len(falls):
-                row = int(falls[0]) + 1
-                refuse(
-                    place_of(row),
-                    f"the {name}s go back from {column[row - 1]} to {column[row]}; are two runs in one file?",
-                )
-        return cls(names, index, steps, blocks, values, lengths)
 
     def measured(self, value: Measured) -> NDArray[np.float64]:
         """Give the column of what is measured, shape (n,); Undefined where the log does not hold it."""
         return known(self.values, value)
 
 
-@dataclass(frozen=True)
 class _Columns:
-    tasks: list[str]
-    numbers: NDArray[np.float64]
-    """Shape (n, 6): step, block, return, score, success, length. Steps stay exact up to 2**53."""
+    """The columns of a training log while its lines come in."""
+
+    def __init__(self, place_of: Callable[[int], str]) -> None:
+        self.place_of = place_of
+        self.tasks: dict[str, int] = {}
+        self.task_index: list[NDArray[np.int64]] = []
+        self.numbers: dict[str, list[NDArray[Any]]] = {name: [] for name in _KINDS}
+        self.n_lines = 0
+
+    def add(self, lines: Sequence[_Line]) -> None:
+        """Take over lines; ValueError for a return that is not finite."""
+        for name, kind in _KINDS.items():
+            self.numbers[name].append(np.fromiter(map(attrgetter(name), lines), kind, len(lines)))
+        is_finite = np.isfinite(self.numbers["episode_return"][-1])  # 1e999 is JSON
+        if not is_finite.all():
+            i = int(np.flatnonzero(~is_finite)[0])
+            refuse(self.place_of(self.n_lines + i), f"return must be finite, found {lines[i].episode_return}")
+        self.task_index.append(indices_of([line.task for line in lines], self.tasks))
+        self.n_lines += len(lines)
+
+    def to_log(self) -> TrainingLog:
+        """Give the log; ValueError where the lines cannot be those of one run."""
+        index = np.concatenate([*self.task_index, np.empty(0, np.int64)])
+        numbers = {
+            name: np.concatenate([*self.numbers.pop(name), np.empty(0, kind)]) for name, kind in _KINDS.items()
+        }
+        for name in ("step", "block"):
+            check_never_falls(numbers[name], name, self.place_of)
+        self._check_no_line_stands_twice(numbers["step"], numbers["env"])
+        values: dict[Measured, NDArray[np.float64]] = {
+            "return": numbers["episode_return"],
+            "score": numbers["score"],
+            "success": numbers["success"],
+        }
+        return TrainingLog(tuple(self.tasks), index, numbers["step"], numbers["block"], values, numbers["length"])
+
+    def _check_no_line_stands_twice(self, steps: NDArray[np.int64], envs: NDArray[np.int64]) -> None:
+        """Refuse two episodes of one environment that end at the same step."""
+        is_equal = np.diff(steps) == 0
+        rows = np.flatnonzero(np.append(is_equal, False) | np.insert(is_equal, 0, False)) if len(steps) else steps
+        order = rows[np.lexsort((envs[rows], steps[rows]))]  # stable: of equal lines the later one comes later
+        first, second = order[:-1], order[1:]
+        again = second[(steps[first] == steps[second]) & (envs[first] == envs[second]) & (envs[second] >= 0)]
+        if len(again):
+            row = int(again.min())
+            refuse(
+                self.place_of(row),
+                f"a second episode of environment {envs[row]} ends at step {steps[row]}; remove this line where it "
+                "only repeats the other",
+            )
 
 
-def _columns(lines: Sequence[_Line]) -> _Columns:
-    numbers = np.empty((len(lines), 6))
-    for i, name in enumerate(("step", "block", "episode_return", "score", "success", "length")):
-        numbers[:, i] = np.fromiter((getattr(line, name) for line in lines), np.float64, len(lines))
-    return _Columns([line.task for line in lines], numbers)
+def check_never_falls(column: NDArray[np.int64], name: str, place_of: Callable[[int], str]) -> None:
+    """Raise ValueError, with its place, for the first number that is smaller than the one before."""
+    falls = np.flatnonzero(np.diff(column) < 0)
+    if len(falls):
+        row = int(falls[0]) + 1
+        refuse(
+            place_of(row),
+            f"the {name}s go back from {column[row - 1]} to {column[row]}; are two runs in one file? Keep the lines "
+            "of one",
+        )
 
 
 def _checked(entry: Any, place: str) -> _Line:
@@ -166,10 +218,11 @@ def _checked(entry: Any, place: str) -> _Line:
         refuse(place, f"score must lie in [0, 1], found {score}")
     return _Line(
         check_count(entry["step"], "step", place),
-        check_count(entry["block"], "block", place),
+        check_count(entry["block"], "block", place, MOST_BLOCKS),
         check_id(entry, "task", place),
         check_number(entry["return"], "return", place),
         score,
         check_flag(entry["success"], "success", place),
         check_count(entry["length"], "length", place),
+        env if type(env := entry.get("env")) is int and -1 <= env <= LARGEST else -1,  # a foreign field of that name
     )

@@ -237,3 +237,63 @@ def test_importing_the_room_imports_neither_torch_nor_matplotlib():
     code = "import sys, lifelong_rl.evaluation; print({'torch', 'matplotlib', 'gymnasium'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"
+
+
+CURVES = {"tasks": ["a", "b"], "scores": [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]], "blocks": [-1, 0, 1]}
+
+
+def test_curves_become_a_log_with_one_number_an_entry():
+    log = EvaluationLog.from_arrays(**CURVES, trained=["b", "a"])
+    assert log.at == ("start", "end", "end")
+    assert log.steps.tolist() == [0, 1, 2]
+    assert log.block_tasks == ("b", "a")
+    assert log.scores().tolist() == CURVES["scores"]
+    assert log.measured == ("score", "return")
+    assert log.n_episodes.tolist() == [1] * 6
+    assert log.lengths.size == 0
+
+
+def test_curves_without_an_evaluation_before_training_count_from_one():
+    log = EvaluationLog.from_arrays(["a"], [[0.1], [0.2], [0.3]], blocks=[0, 0, 1], trained=["a", None])
+    assert log.steps.tolist() == [1, 2, 3]
+    assert log.at == ("during", "end", "end")
+    assert log.block_tasks == ("a", None)
+
+
+def test_curves_outside_the_unit_interval_are_returns_and_gaps_are_masked():
+    scores = np.ma.masked_greater([[-3.0, np.nan], [4.0, 99.0]], 50)
+    log = EvaluationLog.from_arrays(["a", "b"], scores, blocks=[0, 0], trained=["a"], steps=[10.0, 20.0])
+    assert log.measured == ("return",)
+    assert log.scores("return").mask.tolist() == [[False, True], [False, True]]
+    assert len(log) == 2
+    assert not log.is_at_block_end
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scores": [[0.1], [0.2], [0.3]]}, r"shape \(n_points, 2\)"),
+        ({"scores": [0.1, 0.2, 0.3]}, r"found \(3,\)"),
+        ({"scores": np.empty((0, 2)), "blocks": []}, "at least one point"),
+        ({"scores": np.full((3, 2), np.inf)}, "found infinity"),
+        ({"scores": np.full((3, 2), np.nan)}, "NaN alone"),
+        ({"tasks": ["a", "a"]}, "different ids"),
+        ({"tasks": ["a", ""]}, "tasks must be ids of tasks, found ''"),
+        ({"blocks": [0, 1]}, r"blocks must have shape \(3,\), found \(2,\)"),
+        ({"blocks": [0, 0.5, 1]}, "blocks must be integers"),
+        ({"blocks": [0, np.nan, 1]}, "blocks must be integers"),
+        ({"blocks": [1, 0, 0]}, "rising indices of the 2 trained blocks"),
+        ({"blocks": [-1, -1, 0]}, "after at most one -1"),
+        ({"blocks": [0, 1, 2]}, "rising indices of the 2 trained blocks"),
+        ({"trained": ["a", 3]}, "trained must be ids of tasks, found 3"),
+        ({"trained": "ab"}, "one entry a block, found the text 'ab'"),
+        ({"steps": [0, 5, 5]}, "steps must be one rising count"),
+        ({"steps": [-1, 5, 6]}, "steps must be one rising count"),
+        ({"steps": [0, 1.5, 6]}, "steps must be integers"),
+        ({"measured": "reward"}, "score, return, success"),
+        ({"scores": np.full((3, 2), 1.5), "measured": "success"}, r"a success lies in \[0, 1\], found 1.5 to 1.5"),
+    ],
+)
+def test_wrong_curves_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        EvaluationLog.from_arrays(**CURVES | {"trained": ["b", "a"]} | changes)

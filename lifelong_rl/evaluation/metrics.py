@@ -28,6 +28,7 @@ FAMILIES: dict[str, str] = {
     "gem": "lifelong_rl.evaluation.gem:gem_metrics",
     "cw": "lifelong_rl.evaluation.cw:cw_metrics",
     "chaudhry": "lifelong_rl.evaluation.chaudhry:chaudhry_metrics",
+    "l2m": "lifelong_rl.evaluation.l2m:l2m_metrics",
 }
 """The built-in families by name. A plug-in is named as ``"package.module:function"``, a :class:`Family`."""
 

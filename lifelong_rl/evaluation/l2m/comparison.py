@@ -1,0 +1,102 @@
+"""Relative performance and sample efficiency: the run beside single-task runs of the same agent (l2metrics 3.1.0)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lifelong_rl.evaluation.l2m.regimes import Regimes
+from lifelong_rl.evaluation.l2m.segments import Floats, Indices, maxima, smooth
+from lifelong_rl.evaluation.measured import Undefined
+
+LEAST_SATURATION = 0.2
+"""A run that saturates below this part of its expert's saturation has a sample efficiency of 0."""
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """Where learning saturates, in the run and in its experts; one entry an expert that has a saturation."""
+
+    saturation: float
+    """The largest score of the moving average over all learning blocks of the task."""
+    experiences: float
+    """Episodes until it is first reached."""
+    expert_saturations: tuple[float, ...]
+    """The same of each expert, or of their mean curve."""
+    expert_experiences: tuple[float, ...]
+    """The same of each expert, or of their mean curve."""
+    values: tuple[float, ...]
+    """Sample efficiency against each; 0 where the run stays far below or falls."""
+
+
+def relative_performance(
+    scores: Floats, experts: Sequence[Floats], averaging: Literal["metrics", "time"] = "metrics"
+) -> list[float]:
+    """Give the sum of the run's scores on a task over the sum of an expert's, over as many episodes as both have.
+
+    scores: all learning blocks of the task, one after the other. Neutral is 1, higher is better; NaN where the
+    expert's sum is 0. averaging: one value an expert, or one against their mean curve.
+    """
+    found = []
+    for curve in _averaged(experts, averaging):
+        n = min(len(scores), len(curve))
+        total = float(curve[:n].sum())
+        found.append(float(scores[:n].sum()) / total if total else np.nan)
+    return found
+
+
+def sample_efficiency(
+    scores: Floats,
+    experiences: Indices,
+    experts: Sequence[Floats],
+    averaging: Literal["metrics", "time"] = "metrics",
+) -> Efficiency:
+    """Compare how high and how soon the run and its experts saturate: (sat / sat_STE) * (episodes_STE / episodes).
+
+    scores, experiences: all learning blocks of the task, one after the other, and the run's number of each
+    experience; the slope of one over the other, gaps of other blocks included, must not be negative.
+    Counts episodes, not environment steps. Raises Undefined where the run is best at its very beginning.
+    """
+    best, at = _saturation(scores)
+    if at == 0:
+        raise Undefined("the task saturates at its first episode, so nothing can be sooner")
+    is_falling = _slope_sign(experiences, scores) < 0
+    bests, times, values = [], [], []
+    for curve in _averaged(experts, averaging):
+        expert_best, expert_at = _saturation(curve)
+        if expert_at == 0:
+            continue
+        bests.append(expert_best)
+        times.append(expert_at)
+        is_invalid = best < LEAST_SATURATION * expert_best or is_falling
+        ratio = best / expert_best if expert_best else np.nan
+        values.append(0.0 if is_invalid else ratio * (expert_at / at))
+    return Efficiency(best, at, tuple(bests), tuple(times), tuple(values))
+
+
+def _averaged(experts: Sequence[Floats], averaging: Literal["metrics", "time"]) -> Sequence[Floats]:
+    """Give the curves to compare with: each expert's, or the mean over them up to the end of the shortest."""
+    if averaging == "metrics" or not experts:
+        return experts
+    n = min(map(len, experts))
+    return [np.mean([curve[:n] for curve in experts], axis=0)]
+
+
+def _saturation(scores: Floats) -> tuple[float, float]:
+    start, length = np.zeros(1, dtype=np.int64), np.array([len(scores)])
+    best, at = maxima(smooth(scores, start, length), start, length)
+    return float(best[0]), float(at[0])
+
+
+def _slope_sign(x: Indices, y: Floats) -> float:
+    """Give a number with the sign of the least-squares slope of ``y`` over ``x``."""
+    return float(((x - x.mean()) * (y - y.mean())).sum())
+
+
+def compared_tasks(regimes: Regimes, experts: Sequence[str]) -> list[int]:
+    """Give the indices of the tasks that were learned with at least one episode and have an expert."""
+    learned = np.unique(regimes.task[regimes.is_learning & (regimes.lengths > 0)])
+    return [int(task) for task in learned if regimes.tasks[task] in experts]

@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -91,9 +92,9 @@ def read_l2logger(folder: str | Path, metric: str | None = None, *, keep_case: b
 
     metric: the metric column to read; None for score, where there is one, else the first. keep_case: keep the names
     of tasks as they are written; l2metrics lower-cases them, which makes one task of names that differ in case.
-    Rows that are incomplete or without a value are left out, as l2metrics does. A last line that was cut off, and rows
-    that stand there twice, are left out with a logged warning. Anything else that is wrong raises ValueError with
-    file and line: another version, missing or changing columns, several runs in one folder, blocks out of order.
+    Rows that are incomplete or without a value are left out, as l2metrics does. A last line that was cut off, and
+    rows that stand there twice, are left out with a logged warning. Anything else that is wrong raises ValueError
+    with file and line: another version, missing or changing columns, several runs in one folder, blocks out of order.
     """
     folder = _run_folder(Path(folder))
     info = _json(folder / LOGGER_INFO)
@@ -109,7 +110,7 @@ def read_l2logger(folder: str | Path, metric: str | None = None, *, keep_case: b
     _check_alike(tables)
     rows = [row for table in tables for row in table.experiences(metric, str if keep_case else str.lower)]
     rows.sort(key=lambda row: (row.experience, row.block))
-    for before, row in zip(rows, rows[1:], strict=False):
+    for before, row in pairwise(rows):
         if row.block < before.block:
             raise ValueError(
                 f"{folder}: experience {row.experience} is in block {row.block}, after experience "
@@ -168,10 +169,11 @@ class _Table:
 
     def experiences(self, metric: str, name_of: Callable[[str], str]) -> list[Experience]:
         """Give the complete rows that have a value of the metric."""
-        rows = (
-            self._row(dict(zip(self.columns, line, strict=True)), n, metric, name_of) for line, n in self.rows.items()
-        )
-        return [row for row in rows if row is not None]
+        found = []
+        for line, number in self.rows.items():
+            row = self._row(dict(zip(self.columns, line, strict=True)), number, metric, name_of)
+            found += [] if row is None else [row]
+        return found
 
     def _row(self, row: dict[str, str], number: int, metric: str, name_of: Callable[[str], str]) -> Experience | None:
         row.setdefault("block_subtype", "wake")

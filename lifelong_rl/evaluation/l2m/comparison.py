@@ -53,20 +53,24 @@ def sample_efficiency(
     experiences: Indices,
     experts: Sequence[Floats],
     averaging: Literal["metrics", "time"] = "metrics",
+    tie: float = 0.0,
 ) -> Efficiency:
     """Compare how high and how soon the run and its experts saturate: (sat / sat_STE) * (episodes_STE / episodes).
 
     scores, experiences: all learning blocks of the task, one after the other, and the run's number of each
     experience; the slope of one over the other, gaps of other blocks included, must not be negative.
-    Counts episodes, not environment steps. Raises Undefined where the run is best at its very beginning.
+    Counts episodes, not environment steps. tie: part of the maximum by which a score may miss it and be taken for it;
+    0 as in l2metrics. The first two entries of the moving average of an even window are equal in exact arithmetic, so
+    for a curve that falls from its beginning l2metrics finds either, by rounding.
+    Raises Undefined where the run is best at its very beginning.
     """
-    best, at = _saturation(scores)
+    best, at = _saturation(scores, tie)
     if at == 0:
         raise Undefined("the task saturates at its first episode, so nothing can be sooner")
     is_falling = _slope_sign(experiences, scores) < 0
     bests, times, values = [], [], []
     for curve in _averaged(experts, averaging):
-        expert_best, expert_at = _saturation(curve)
+        expert_best, expert_at = _saturation(curve, tie)
         if expert_at == 0:
             continue
         bests.append(expert_best)
@@ -85,9 +89,9 @@ def _averaged(experts: Sequence[Floats], averaging: Literal["metrics", "time"]) 
     return [np.mean([curve[:n] for curve in experts], axis=0)]
 
 
-def _saturation(scores: Floats) -> tuple[float, float]:
+def _saturation(scores: Floats, tie: float) -> tuple[float, float]:
     start, length = np.zeros(1, dtype=np.int64), np.array([len(scores)])
-    best, at = maxima(smooth(scores, start, length), start, length)
+    best, at = maxima(smooth(scores, start, length), start, length, tie)
     return float(best[0]), float(at[0])
 
 

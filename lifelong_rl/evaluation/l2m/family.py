@@ -14,6 +14,9 @@ from lifelong_rl.evaluation.log import EvaluationLog
 from lifelong_rl.evaluation.measured import Measured, Undefined
 from lifelong_rl.evaluation.metrics import Definition, MetricValue, PerPair, References
 
+TIE = 1e-12
+"""Part of a maximum that rounding may take from it; l2metrics takes no account of it."""
+
 DIRECTIONS: tuple[Direction, ...] = ("forward", "backward")
 
 
@@ -39,7 +42,7 @@ def l2m_metrics(
     definitions = {name: definition(name, options, value) for name in names}
     transfers = {(d, form): transfer_definition(d, form, options, value) for d in DIRECTIONS for form in forms}
     try:
-        results = measure(regimes_of(log, value), experts, options)
+        results = measure(regimes_of(log, value), experts, options, TIE)
     except Undefined as undefined:
         nothing: dict[str, float | None] = dict.fromkeys(log.tasks)
         return [d.undefined(str(undefined), nothing) for d in (*definitions.values(), *transfers.values())]

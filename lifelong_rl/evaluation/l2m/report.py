@@ -11,7 +11,7 @@ from lifelong_rl.evaluation.l2m.options import L2MOptions
 from lifelong_rl.evaluation.l2m.preparation import Experts, Prepared
 from lifelong_rl.evaluation.l2m.regimes import Regimes
 from lifelong_rl.evaluation.l2m.results import Results, measure, or_none, task_metrics, transfer_forms
-from lifelong_rl.evaluation.l2m.segments import Floats
+from lifelong_rl.evaluation.l2m.segments import Floats, positions
 from lifelong_rl.evaluation.l2m.transfer import Direction
 from lifelong_rl.evaluation.measured import Undefined
 
@@ -72,13 +72,19 @@ def _tasks(results: Results) -> dict[str, dict[str, Any]]:
 
 def _of_regimes(results: Results, rows: Any) -> dict[str, Any]:
     """Give the lists of one task with a value a regime; rows: the indices of its regimes."""
-    is_test, means, maintenance = results.regimes.is_test[rows], results.means[rows], results.maintenance
+    regimes, means, maintenance = results.regimes, results.means[rows], results.maintenance
+    is_test, lengths = regimes.is_test[rows], regimes.lengths[rows]
+    scores = regimes.values[positions(regimes.starts[rows], lengths)]
     # l2metrics lists recovery times only where the run has two of them, in whatever tasks
     is_listed = np.count_nonzero(~np.isnan(results.recovery_times)) > 1
     found: dict[str, Any] = {
         "recovery_times": _known(results.recovery_times[rows]) if is_listed else [],
         "avg_train_perf_vals": _known(means[~is_test]),
         "avg_eval_perf_vals": _known(means[is_test]),
+        "min": or_none(scores.min()) if len(scores) else None,
+        "max": or_none(scores.max()) if len(scores) else None,
+        "num_lx": int(lengths[~is_test].sum()),
+        "num_ex": int(lengths[is_test].sum()),
     }
     if results.options.maintenance_method in ("both", "mrlep"):
         found["maintenance_val_mrlep"] = _stretches(maintenance.after_evaluation[rows])
@@ -93,15 +99,18 @@ def _of_experts(results: Results, task: int) -> dict[str, Any]:
     # With the mean curve, an expert that is best at its very beginning leaves nothing to list
     if efficiency and not efficiency.values and results.options.ste_averaging_method == "time":
         efficiency = None
-    found: dict[str, Any] = {
+    saturations = efficiency.expert_saturations[::-1] if efficiency else ()
+    times = efficiency.expert_experiences[::-1] if efficiency else ()
+    return {
         "ste_rel_perf_vals": [or_none(value) for value in results.relative_performance.get(task, [])[::-1]],
         "se_task_saturation": efficiency and efficiency.saturation,
         "se_task_exp_to_sat": efficiency and efficiency.experiences,
-        "ste_saturation_vals": list(efficiency.expert_saturations[::-1]) if efficiency else [],
-        "ste_exp_to_sat_vals": list(efficiency.expert_experiences[::-1]) if efficiency else [],
+        "ste_saturation_vals": list(saturations),
+        "ste_exp_to_sat_vals": list(times),
+        "se_saturation_vals": [efficiency.saturation / v if efficiency and v else None for v in saturations],
+        "se_exp_to_sat_vals": [v / efficiency.experiences if efficiency else None for v in times],
         "sample_efficiency_vals": [or_none(value) for value in efficiency.values[::-1]] if efficiency else [],
     }
-    return found
 
 
 def _rows(results: Results) -> list[list[Any]]:

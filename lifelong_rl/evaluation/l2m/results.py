@@ -30,6 +30,8 @@ class Results:
 
     prepared: Prepared
     options: L2MOptions
+    tie: float = 0.0
+    """What is this close to a maximum, as a part of it, is taken for it."""
 
     @property
     def regimes(self) -> Regimes:
@@ -80,7 +82,9 @@ class Results:
         for task in self._compared:
             experts = self.prepared.experts[self.regimes.tasks[task]]
             try:
-                found[task] = sample_efficiency(*data.learned(task), experts, self.options.ste_averaging_method)
+                found[task] = sample_efficiency(
+                    *data.learned(task), experts, self.options.ste_averaging_method, self.tie
+                )
             except Undefined:
                 continue
         return found
@@ -119,9 +123,9 @@ class Results:
         return float(np.mean(known) if self.options.aggregation_method == "mean" else np.median(known))
 
 
-def measure(regimes: Regimes, experts: Experts | None, options: L2MOptions) -> Results:
+def measure(regimes: Regimes, experts: Experts | None, options: L2MOptions, tie: float = 0.0) -> Results:
     """Prepare a run and give what can be measured; raises Undefined where nothing can."""
-    return Results(prepare(regimes, experts, options), options)
+    return Results(prepare(regimes, experts, options), options, tie)
 
 
 def task_metrics(options: L2MOptions) -> list[str]:

@@ -57,15 +57,19 @@ def first_position(is_met: NDArray[np.bool_], lengths: Indices) -> Floats:
     return found
 
 
-def maxima(values: Floats, starts: Indices, lengths: Indices) -> tuple[Floats, Floats]:
-    """Give the maximum of each segment and the index inside it where it is first met; NaN for an empty segment."""
+def maxima(values: Floats, starts: Indices, lengths: Indices, tie: float = 0.0) -> tuple[Floats, Floats]:
+    """Give the maximum of each segment and the index inside it where it is first met; NaN for an empty segment.
+
+    tie: what is this close to the maximum, as a part of it, meets it.
+    """
     found = np.full(len(starts), np.nan)
     is_filled = lengths > 0
     filled = lengths[is_filled]
     inside = values[positions(starts[is_filled], filled)]
     if len(inside):
         found[is_filled] = np.maximum.reduceat(inside, np.cumsum(filled) - filled)
-    return found, first_position(inside == np.repeat(found[is_filled], filled), lengths)
+    least = found[is_filled] - tie * np.abs(found[is_filled])
+    return found, first_position(inside >= np.repeat(least, filled), lengths)
 
 
 def smooth(

@@ -186,8 +186,8 @@ def report_text(found: Sequence[Comparison]) -> str:
         f"{n_rows} entries (numbers and lists of numbers) of its report compared to 1e-5 relative: "
         f"{n_rows - n_different - n_tied} equal, {n_different} different, {n_tied} equal but for a tie.",
         "",
-        "A tie: the moving average of an even window has two equal numbers at its beginning, by reflection; where they",
-        "are the largest, rounding decides which of the two l2metrics finds first (numpy 1.26 and 2.4 differ in it).",
+        "A tie: the moving average of an even window begins with two equal numbers, by reflection; where they are",
+        "the largest, rounding decides which of the two l2metrics finds first (numpy 1.26 and 2.4 differ in it).",
         "A cell holds equal or tied / compared.",
         "",
         f"| run | {' | '.join(OPTIONS)} |",

@@ -29,6 +29,7 @@ from lifelong_rl.evaluation.l2logger_reading import (
 )
 from lifelong_rl.evaluation.log import EvaluationLog
 from lifelong_rl.evaluation.measured import Measured
+from lifelong_rl.evaluation.training_log import TrainingLog
 
 __all__ = ["L2LoggerRun", "read_l2logger", "write_l2logger"]
 
@@ -57,12 +58,12 @@ def write_l2logger(
 
     names: id -> the name that is written, ``label_variant`` to have variants; other tasks keep their ids.
     scenario_type, scenario: what goes into ``scenario_info.json``.
-    Raises ValueError for a folder that already holds a run, and for names that l2metrics cannot tell apart (it
+    Raises ValueError for a folder that holds something, and for names that l2metrics cannot tell apart (it
     ignores case) or reads as a number.
     """
     folder = Path(folder)
-    if folder.exists() and any(folder.rglob(FILE) if not (folder / LOGGER_INFO).exists() else [LOGGER_INFO]):
-        raise ValueError(f"{folder} already holds a run: write into a new folder.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} must be a new or empty folder, one for each run; found something in it.")
     names = _checked_names(log, names or {})
     columns = [name for name in get_args(Measured) if name in log.measured or _trained_measure(log, name)]
     has_steps = len(log.lengths) > 0 or (log.training is not None and len(log.training.lengths) > 0)
@@ -98,8 +99,8 @@ def _blocks(log: EvaluationLog) -> Iterator[tuple[int, str, Iterator[Row]]]:
     for number in sorted({*points, *(2 * block + 1 for block in np.unique(of_training).tolist())}):
         if number in points:
             yield number, "test", _evaluated(log, np.flatnonzero(log.point_index == points[number]))
-        else:
-            yield number, "train", _trained(log, np.flatnonzero(of_training == number // 2))
+        elif training is not None:
+            yield number, "train", _trained(training, np.flatnonzero(of_training == number // 2))
 
 
 def _evaluated(log: EvaluationLog, entries: NDArray[np.int64]) -> Iterator[Row]:
@@ -111,9 +112,7 @@ def _evaluated(log: EvaluationLog, entries: NDArray[np.int64]) -> Iterator[Row]:
             yield log.tasks[log.task_index[entry]], log.points[log.point_index[entry]].step, length, values
 
 
-def _trained(log: EvaluationLog, episodes: NDArray[np.int64]) -> Iterator[Row]:
-    training = log.training
-    assert training is not None  # the episodes are its own
+def _trained(training: TrainingLog, episodes: NDArray[np.int64]) -> Iterator[Row]:
     lengths: list[Any] = training.lengths[episodes].tolist() if len(training.lengths) else [""] * len(episodes)
     tasks = [training.tasks[task] for task in training.task_index[episodes].tolist()]
     columns = {name: column[episodes].tolist() for name, column in training.values.items()}

@@ -93,23 +93,15 @@ def _joined(parts: list[Regimes]) -> Regimes:
     names = tuple(dict.fromkeys(name for part in parts for name in part.tasks))
     position = {name: i for i, name in enumerate(names)}
     of_tasks = [np.array([position[name] for name in part.tasks], dtype=np.int64)[part.task] for part in parts]
-    task, block, is_test, lengths = (
-        np.concatenate(column)
-        for column in (
-            of_tasks,
-            [part.block for part in parts],
-            [part.is_test for part in parts],
-            [part.lengths for part in parts],
-        )
-    )
+    block, lengths = np.concatenate([p.block for p in parts]), np.concatenate([p.lengths for p in parts])
     order = stable_order(block)
     starts = np.cumsum(lengths) - lengths
     values = np.concatenate([part.values for part in parts])[positions(starts[order], lengths[order])]
     return Regimes(
         tasks=names,
-        task=task[order],
+        task=np.concatenate(of_tasks)[order],
         block=block[order],
-        is_test=is_test[order],
+        is_test=np.concatenate([part.is_test for part in parts])[order],
         is_sleep=np.zeros(len(order), dtype=bool),
         lengths=lengths[order],
         values=values,

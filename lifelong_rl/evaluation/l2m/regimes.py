@@ -165,5 +165,11 @@ class Regimes:
             return self
         (first,) = np.nonzero(is_new)
         lengths = np.add.reduceat(self.lengths, first)
-        task, block, is_test, is_sleep = (column[first] for column in columns)
-        return replace(self, task=task, block=block, is_test=is_test, is_sleep=is_sleep, lengths=lengths)
+        return replace(
+            self,
+            task=self.task[first],
+            block=self.block[first],
+            is_test=self.is_test[first],
+            is_sleep=self.is_sleep[first],
+            lengths=lengths,
+        )

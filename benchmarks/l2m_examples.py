@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from lifelong_rl.evaluation.l2m import L2MOptions, Regime, Regimes, l2metrics_report
@@ -50,7 +51,12 @@ def inputs_of(
         for regime in inputs["regimes"]
     ]
     experts = inputs.get("single_task_experts") or {}
-    return Regimes.of(regimes), {task.lower(): [listed(run) for run in runs] for task, runs in experts.items()}
+    return Regimes.of(regimes), {task.lower(): runs_of(runs) for task, runs in experts.items()}
+
+
+def runs_of(runs: list[Any]) -> list[list[float]]:
+    """Give the curves of a task's experts, which may be one curve alone."""
+    return [listed(run) for run in ([runs] if runs and isinstance(runs[0], int | float) else runs)]
 
 
 def listed(values: Any) -> list[float]:
@@ -65,9 +71,9 @@ def options_of(example: dict[str, Any]) -> L2MOptions:
     options = dict(example.get("protocol", {}).get("options", {}))
     if ranges := options.get("data_range"):
         options["data_range"] = {task.lower(): (range_["min"], range_["max"]) for task, range_ in ranges.items()}
-    if "do_smooth_eval_data" in options:
-        options["smooth_evaluations"] = options.pop("do_smooth_eval_data")
-    return L2MOptions(**options)
+    options["smooth_evaluations"] = options.get("do_smooth_eval_data", False)
+    known = {field.name for field in fields(L2MOptions)}  # l2metrics has others, which change no number
+    return L2MOptions(**{name: value for name, value in options.items() if name in known})
 
 
 def compare(name: str, expected: Any, ours: Any) -> Iterator[Row]:

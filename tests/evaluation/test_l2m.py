@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifelong_rl.evaluation import Undefined
-from lifelong_rl.evaluation.l2m import L2MOptions, Regime, Regimes, l2metrics_report
+from lifelong_rl.evaluation.l2m import L2MOptions, Regime, Regimes, area_between_curves, l2metrics_report
 from lifelong_rl.evaluation.l2m.comparison import sample_efficiency
 from lifelong_rl.evaluation.l2m.segments import smooth
 from lifelong_rl.evaluation.l2m.transfer import transfers
@@ -185,6 +185,13 @@ def test_the_first_two_entries_of_an_even_window_tie_for_a_falling_curve():
     falling = np.linspace(1, 0, 60) ** 3
     with pytest.raises(Undefined, match="first episode"):
         sample_efficiency(falling, np.arange(60), [falling[::-1]], tie=1e-12)
+
+
+def test_the_area_between_curves_scales_each_to_its_own_length():
+    assert area_between_curves([0.0, 1.0], [[0.0, 0.0, 0.0]]) == 0.5
+    assert area_between_curves([1.0, 1.0, 1.0], [[0.0, 2.0], [0.0, 0.0, 9.0]]) == 0.5
+    with pytest.raises(Undefined, match="at least two episodes"):
+        area_between_curves([1.0, 1.0], [])
 
 
 # Options

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lifelong_rl.evaluation.l2m.regimes import Regimes
 from lifelong_rl.evaluation.l2m.segments import Floats, Indices, maxima, smooth
 from lifelong_rl.evaluation.measured import Undefined
+from lifelong_rl.evaluation.metrics import finite_array
 
 LEAST_SATURATION = 0.2
 """A run that saturates below this part of its expert's saturation has a sample efficiency of 0."""
@@ -79,6 +81,23 @@ def sample_efficiency(
         ratio = best / expert_best if expert_best else np.nan
         values.append(0.0 if is_invalid else ratio * (expert_at / at))
     return Efficiency(best, at, tuple(bests), tuple(times), tuple(values))
+
+
+def area_between_curves(curve: ArrayLike, baselines: Sequence[ArrayLike]) -> float:
+    """Give the area between a task's training curve after another task and its curve when it is learned first.
+
+    The supplemental transfer of l2metrics ("ABC"): by trapezoids, each curve over its own episodes scaled to [0, 1],
+    so in the unit of the score. curve: shape (n,). baselines: the curves of the runs in which the task came first,
+    whose mean up to the end of the shortest is the baseline. Neutral is 0, higher is better.
+    Raises Undefined without a baseline, and for curves of fewer than two episodes.
+    """
+    others = [finite_array(other, "a baseline", 1) for other in baselines]
+    values = finite_array(curve, "curve", 1)
+    if not others or min(map(len, [values, *others])) < 2:
+        raise Undefined("an area needs a curve and a baseline of at least two episodes each")
+    baseline = _averaged(others, "time")[0]
+    areas = [float(np.trapezoid(found, dx=1 / (len(found) - 1))) for found in (values, baseline)]
+    return areas[0] - areas[1]
 
 
 def _averaged(experts: Sequence[Floats], averaging: Literal["metrics", "time"]) -> Sequence[Floats]:

@@ -27,12 +27,13 @@ def definition(name: str, options: L2MOptions, value: Measured) -> Definition:
 def transfer_definition(direction: Direction, form: Form, options: L2MOptions, value: Measured) -> Definition:
     """Give the definition of a form of transfer."""
     formula, neutral = _FORMS[form]
-    when = "before the evaluated task's first learning block" if direction == "forward" else "after it"
+    when = "before" if direction == "forward" else "after"
     found = Definition(
         family="l2m",
         name=f"{direction}_transfer_{form}",
         sign="higher is better",
-        window=f"{EVALUATIONS}: the two next to each other around another task's learning block, {when}",
+        window=f"{EVALUATIONS}: the two next to each other around another task's learning block, {when} the "
+        "evaluated task's first one",
         reference="the agent's own evaluation before the other task's learning block",
         source=f"{OURS if form == 'difference' else SOURCE}; {formula}, neutral is {neutral}; "
         f"{options.aggregation_method} over the first occurrence of each pair of tasks",
@@ -72,12 +73,12 @@ _TEXTS: dict[str, tuple[str, str, str]] = {
     "perf_maintenance_mrlep": (
         EVALUATIONS,
         "the first evaluation after the task's latest learning block",
-        "mean difference over later evaluations, in normalised points; negative is forgetting",
+        "mean difference over later evaluations, in points of the scale (not a fraction); negative is forgetting",
     ),
     "perf_maintenance_mrtlp": (
         EVALUATIONS,
         "the last tenth of the task's latest learning block",
-        "mean difference over later evaluations, in normalised points; negative is forgetting",
+        "mean difference over later evaluations, in points of the scale (not a fraction); negative is forgetting",
     ),
     "ste_rel_perf": (
         "the first episodes of all of a task's learning blocks, as many as the single-task run has",

@@ -1,11 +1,93 @@
-"""Stand-in until the family l2m is there: it compares nothing."""
+"""Compares the l2m family with the worked examples of l2metrics; ``metric_examples.py`` calls it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
+from lifelong_rl.evaluation.l2m import L2MOptions, Regime, Regimes, l2metrics_report
 
-def compare_l2m(example: dict[str, Any], examples_by_id: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Give (name, expected, ours) of every expected value."""
-    yield from ()
+Row = tuple[str, Any, Any]
+"""What is compared, the expected value and ours."""
+
+
+def compare_l2m(example: dict[str, Any], examples_by_id: Mapping[str, dict[str, Any]]) -> Iterator[Row]:
+    """Give a row for every number that the example expects, and for every one that only we have."""
+    regimes, experts = inputs_of(example, examples_by_id)
+    ours = l2metrics_report(regimes, experts, options_of(example))
+    for part, expected in example["expected"].items():
+        if part == "regimes":
+            yield from compare_regimes(expected, ours["regimes"])
+        elif part == "tasks":
+            for task in {**expected, **ours["tasks"]}:
+                found = ours["tasks"].get(task, {})
+                wanted = expected.get(task, {})
+                yield from compare(f"tasks.{task}", wanted, {key: found.get(key) for key in wanted or found})
+        else:
+            yield from compare(part, expected, ours.get(part))
+
+
+def inputs_of(
+    example: dict[str, Any], examples_by_id: Mapping[str, dict[str, Any]]
+) -> tuple[Regimes, dict[str, list[list[float]]]]:
+    """Give regimes and experts, those of another example where this one says so; l2logger lower-cases all names."""
+    inputs = example["inputs"]
+    seen = set()
+    while "regimes" not in inputs:
+        if (named := inputs.get("same_as")) not in examples_by_id or named in seen:
+            raise ValueError(f"example {example['id']} has no regimes, and same_as names no example: {named!r}.")
+        seen.add(named)
+        inputs = inputs | examples_by_id[named]["inputs"]
+    regimes = [
+        Regime(
+            regime["block"],
+            regime["type"],
+            regime["task"].lower(),
+            listed(regime["values"]),
+            regime.get("subtype", "wake"),
+            regime.get("exp_num"),
+        )
+        for regime in inputs["regimes"]
+    ]
+    experts = inputs.get("single_task_experts") or {}
+    return Regimes.of(regimes), {task.lower(): runs_of(runs) for task, runs in experts.items()}
+
+
+def runs_of(runs: list[Any]) -> list[list[float]]:
+    """Give the curves of a task's experts, which may be one curve alone."""
+    return [listed(run) for run in ([runs] if runs and isinstance(runs[0], int | float) else runs)]
+
+
+def listed(values: Any) -> list[float]:
+    """Give the values of a regime, in which ``{value, n}`` stands for n equal ones."""
+    if isinstance(values, dict):
+        return [values["value"]] * values["n"]
+    return [v for value in values for v in (listed(value) if isinstance(value, dict) else [value])]
+
+
+def options_of(example: dict[str, Any]) -> L2MOptions:
+    """Give the example's options; ranges are ``{task: {min, max}}`` there."""
+    options = dict(example.get("protocol", {}).get("options", {}))
+    if ranges := options.get("data_range"):
+        options["data_range"] = {task.lower(): (range_["min"], range_["max"]) for task, range_ in ranges.items()}
+    options["smooth_evaluations"] = options.get("do_smooth_eval_data", False)
+    known = {field.name for field in fields(L2MOptions)}  # l2metrics has others, which change no number
+    return L2MOptions(**{name: value for name, value in options.items() if name in known})
+
+
+def compare(name: str, expected: Any, ours: Any) -> Iterator[Row]:
+    """Give a row a number or list, with the keys of tables in its name."""
+    if isinstance(expected, dict) or isinstance(ours, dict):
+        for key in {**(expected or {}), **(ours or {})}:
+            yield from compare(f"{name}.{key}", (expected or {}).get(key), (ours or {}).get(key))
+    else:
+        yield name, expected, ours
+
+
+def compare_regimes(expected: list[list[Any]], ours: list[list[Any]]) -> Iterator[Row]:
+    """Give a row a regime; ours is None where it is another regime."""
+    yield "regimes", len(expected), len(ours)
+    for i, (wanted, found) in enumerate(zip(expected, ours, strict=False)):
+        label = wanted[:3] if isinstance(wanted, list) else wanted
+        yield f"regimes[{i}] {label}", wanted[3:], found[3:] if found[:3] == label else None

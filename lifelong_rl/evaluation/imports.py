@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lifelong_rl.evaluation.l2logger import read_l2logger
 from lifelong_rl.evaluation.log import EvaluationLog
 from lifelong_rl.evaluation.long_tables import read_csv, read_training_csv
 from lifelong_rl.evaluation.points import EvaluationPoint
@@ -54,10 +54,14 @@ def read_log(path: str | Path, **options: Any) -> EvaluationLog:
 
 def _reader(kind: str) -> Callable[..., Any]:
     if kind == FOLDERS["logger_info.json"]:
-        return importlib.import_module("lifelong_rl.evaluation.l2logger").read_l2logger  # type: ignore[no-any-return]
+        return _read_l2logger
     if kind in (WIDE, FOLDERS["progress.tsv"]):
         return read_progress
     return read_csv if kind == LONG else EvaluationLog.read
+
+
+def _read_l2logger(path: Path, metric: str | None = None, keep_case: bool = False) -> EvaluationLog:
+    return read_l2logger(path, metric, keep_case=keep_case).log
 
 
 def _kind(path: Path) -> str:

@@ -35,6 +35,7 @@ FAMILIES: dict[str, str] = {
     "coom": "lifelong_rl.evaluation.coom:coom_metrics",
     "meal": "lifelong_rl.evaluation.meal:meal_metrics",
     "generalisation": "lifelong_rl.evaluation.generalisation:generalisation_metrics",
+    "l2m": "lifelong_rl.evaluation.l2m:l2m_metrics",
 }
 """The built-in families by name. A plug-in is named as ``"package.module:function"``, a :class:`Family`."""
 

@@ -1,6 +1,4 @@
 import json
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from lifelong_rl.evaluation import (
     to_line,
     write_csv,
 )
+from lifelong_rl.evaluation.l2logger import read_l2logger, write_l2logger
 
 SMALL = """step,block,task,score
 0,-1,a,0.1
@@ -214,12 +213,11 @@ def test_one_reader_recognises_what_it_is_given(tmp_path):
     assert read_log(path) == read_log(path.parent) == read_log(path.rename(path.with_name("wide.tsv")))
 
 
-def test_an_l2logger_folder_goes_to_its_own_reader(tmp_path, monkeypatch):
-    module = types.ModuleType("lifelong_rl.evaluation.l2logger")
-    module.read_l2logger = lambda path, *, column="reward": (path, column)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    (tmp_path / "logger_info.json").write_text("{}")
-    assert read_log(tmp_path, column="score") == (tmp_path, "score")
+def test_an_l2logger_folder_is_read_as_its_own_reader_reads_it(tmp_path):
+    folder = write_l2logger(EvaluationLog.read(run_folder(tmp_path)), tmp_path / "l2")
+    assert read_log(folder) == read_l2logger(folder).log
+    with pytest.raises(ValueError, match="read with metric, keep_case, found column"):
+        read_log(folder, column="score")
 
 
 def test_what_is_no_log_is_refused(tmp_path):

@@ -309,7 +309,7 @@ class List:
         width = max(map(len, entries))
         for name, entry in sorted(entries.items()):
             found = resolve(self.what, entry, {}) if isinstance(entry, str) else entry
-            summary = (found.__doc__ or "").strip().split("\n")[0]
+            summary = (found.__doc__ or "").strip().split("\n")[0].replace("``", "")
             print(f"{name.ljust(width)}  {summary}")
 
 

@@ -24,6 +24,7 @@ from lifelong_rl.scenarios.stream import (
     check_count,
     chosen_tasks,
     equal_share,
+    first_of_each_point,
     given_tasks,
     stream,
 )
@@ -53,7 +54,8 @@ def forgetting(
         check_count("forgetting", "n_tasks", n_tasks, 2)
         space, share = find_family(family).task_space, _checked_strength("forgetting", strength)
         moves = [{feature.name: end} for end in ("far", "near") for feature in space.features]
-        tasks = _distinct([_moved(space, {}, share), *(_moved(space, move, share) for move in moves)])[:n_tasks]
+        made = [_moved(space, move, share) for move in ({}, *moves)]
+        tasks = list(first_of_each_point(made).values())[:n_tasks]
         if len(tasks) < n_tasks:
             raise ValueError(
                 f"forgetting finds {len(tasks)} such tasks of the family {family!r}, found n_tasks={n_tasks}; "
@@ -102,7 +104,9 @@ def distraction(
         first, close = _with_close_task("distraction", family, distance)
         space, share = find_family(family).task_space, _checked_strength("distraction", strength)
         ends = ["near" if i % 2 else "far" for i in range(n_distractors)]
-        chosen = [first, *_one_name_a_point([_all_moved(space, end, share) for end in ends]), close]
+        distractors = [_all_moved(space, end, share) for end in ends]
+        named = first_of_each_point(distractors)  # where no feature has room at its near end, both are one task
+        chosen = [first, *(named[task.values] for task in distractors), close]
     else:
         chosen = given_tasks("distraction", tasks)
         if len(chosen) < 3:
@@ -189,16 +193,6 @@ def _combined(space: TaskSpace, parts: Sequence[Task]) -> Task:
     joined = ",".join(names)
     is_short = all(names) and len(joined) <= LONGEST_NAME
     return space.task(changes, name=joined if is_short else "combined")
-
-
-def _distinct(tasks: Sequence[Task]) -> list[Task]:
-    return list({tuple(task.params.items()): task for task in reversed(tasks)}.values())[::-1]
-
-
-def _one_name_a_point(tasks: Sequence[Task]) -> list[Task]:
-    """Give the tasks with the first of their names wherever one point comes again."""
-    first = {tuple(task.params.items()): task for task in reversed(tasks)}
-    return [first[tuple(task.params.items())] for task in tasks]
 
 
 def _checked_strength(kind: str, value: float, name: str = "strength") -> float:

@@ -10,7 +10,14 @@ from lifelong_rl.envs.factory import family as find_family
 from lifelong_rl.envs.space import Task
 from lifelong_rl.scenarios.block import Drift
 from lifelong_rl.scenarios.scenario import Scenario
-from lifelong_rl.scenarios.stream import StreamOptions, check_count, given_tasks, standard_tasks, stream
+from lifelong_rl.scenarios.stream import (
+    StreamOptions,
+    check_count,
+    first_of_each_point,
+    given_tasks,
+    standard_tasks,
+    stream,
+)
 
 
 def drift(
@@ -51,4 +58,4 @@ def _points(family: str, drift: Drift, n: int) -> list[Task]:
         fraction = i / (n - 1)
         point = drift.at(space, fraction)
         points.append(point if point in drift.path else replace(point, name=f"drift-{fraction:.3g}"))
-    return list({tuple(point.params.items()): point for point in reversed(points)}.values())[::-1]
+    return list(first_of_each_point(points).values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from lifelong_rl.envs.factory import family as find_family
 from lifelong_rl.envs.lookup import resolve, unknown_name
@@ -27,6 +27,7 @@ from lifelong_rl.scenarios.sequences import (
     permuted,
     single,
 )
+from lifelong_rl.scenarios.stream import StreamOptions
 
 SCENARIOS: dict[str, Callable[..., Scenario]] = {
     "condensed": condensed,
@@ -51,15 +52,13 @@ SCENARIOS: dict[str, Callable[..., Scenario]] = {
 
 
 def scenario_options(kind: str) -> set[str]:
-    """Give the names of the options that a kind of scenario takes; ValueError for an unknown kind."""
-    function = _function(kind)
-    names = set()
-    for parameter in list(inspect.signature(function).parameters.values())[1:]:
-        if parameter.kind is parameter.VAR_KEYWORD:
-            (options,) = get_args(get_type_hints(function)[parameter.name]) or (dict,)
-            names |= set(getattr(options, "__annotations__", {}))
-        else:
-            names.add(parameter.name)
+    """Give the names of the options that a kind of scenario takes; ValueError for an unknown kind.
+
+    A function's ``**options`` stand for those of :class:`StreamOptions`.
+    """
+    names: set[str] = set()
+    for parameter in list(inspect.signature(_function(kind)).parameters.values())[1:]:
+        names |= set(StreamOptions.__annotations__) if parameter.kind is parameter.VAR_KEYWORD else {parameter.name}
     return names
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypedDict
 import numpy as np
 
 from lifelong_rl.envs.factory import family as find_family
-from lifelong_rl.envs.space import Task
+from lifelong_rl.envs.space import Task, Value
 from lifelong_rl.envs.task_env import ObserveTask
 from lifelong_rl.scenarios.block import Block, Distribution, Drift, Visibility
 from lifelong_rl.scenarios.scenario import EvaluationVisibility, Scenario
@@ -89,6 +89,14 @@ def given_tasks(kind: str, tasks: Sequence[Task]) -> list[Task]:
     if not tasks:
         raise ValueError(f"{kind} needs at least one task, found an empty list.")
     return list(tasks)
+
+
+def first_of_each_point(tasks: Iterable[Task]) -> dict[tuple[Value, ...], Task]:
+    """Give the first of the tasks at each point, by the point, in order of appearance."""
+    first: dict[tuple[Value, ...], Task] = {}
+    for task in tasks:
+        first.setdefault(task.values, task)
+    return first
 
 
 def equal_share(kind: str, steps: int, n: int, of: str = "blocks") -> int:

@@ -59,15 +59,8 @@ QUICK = {
 
 def configuration(agent: str, scenario: str, components: str, n_envs: int = 1) -> RunConfig:
     config = AgentConfig(agent, options=AGENTS[agent], components=COMPONENTS[components])
-    return RunConfig(
-        SCENARIOS[scenario],
-        config,
-        n_envs=n_envs,
-        eval_every=125,
-        eval_episodes=2,
-        checkpoint_every=70,
-        log_every=100,
-    )
+    often = {"eval_every": 125, "eval_episodes": 2, "checkpoint_every": 70, "log_every": 100}
+    return RunConfig(SCENARIOS[scenario], config, n_envs=n_envs, **often)
 
 
 @pytest.mark.parametrize(

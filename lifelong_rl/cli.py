@@ -51,10 +51,10 @@ class Train:
     mostly 16,000."""
     tasks: int | None = None
     """Number of tasks, or of test tasks of the scenario "curriculum"; by default the scenario's usual number."""
-    visibility: Literal["task_id", "boundary", "none"] | None = None
-    """What the agent is told in training; by default "task_id", in "blurry" and "drift" "none"."""
+    visibility: Literal["auto", "task_id", "boundary", "none"] = "auto"
+    """What the agent is told in training; "auto": task_id, in the scenarios "blurry" and "drift" none."""
     observe_task: Literal["auto", "none", "vector", "one-hot"] = "auto"
-    """How the task is part of the observation; "auto": one-hot for visible fixed tasks, else not at all."""
+    """How the task is part of the observation; "auto": one-hot for visible tasks of a list, else not at all."""
     seed: int = 0
     """Every random draw of the run follows from it."""
     n_envs: int = 1
@@ -62,7 +62,8 @@ class Train:
     parallel: bool = False
     """Run each environment in a process of its own."""
     eval_every: int | None = None
-    """Environment steps between evaluations of all tasks; by default a tenth of each block."""
+    """Environment steps between evaluations of all tasks; by default a tenth of each block, or more where there are
+    more than twenty blocks."""
     eval_episodes: int = 5
     """Episodes of each task in an evaluation."""
     checkpoint_every: int = 10_000

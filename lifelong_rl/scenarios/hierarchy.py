@@ -45,7 +45,7 @@ def hierarchical(
     if 2**n_levels != len(leaves):
         raise ValueError(f"hierarchical needs 2, 4, 8, ... tasks as leaves, found {len(leaves)}.")
     rng = order_rng("hierarchical", order_seed)
-    of = f"{n_levels} levels of up to {len(leaves)} groups"
+    of = f"parts ({n_levels} levels of {len(leaves)} leaves)"
     per_leaf = equal_share("hierarchical", steps, n_levels * len(leaves), of)
     blocks = []
     for groups in _levels(space, leaves, n_levels):

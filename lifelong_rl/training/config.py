@@ -91,8 +91,8 @@ class RunConfig:
     """Whether each environment runs in a process of its own."""
     eval_every: int | None = None
     """Steps between evaluations, counted from each block's start. One before training and one at the end of each
-    block are always there. None for a tenth of the block, or for fewer in a block where there are more than
-    twenty blocks."""
+    block are always there. None for a tenth of the block, or for more where there are more than twenty
+    blocks."""
     eval_episodes: int = 5
     """Episodes of each task in an evaluation."""
     eval_seed: int = 0

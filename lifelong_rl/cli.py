@@ -114,9 +114,9 @@ class Train:
         from lifelong_rl.teachers import DEFAULT_TEACHER, make_teacher
 
         name = self.scenario or ("curriculum" if self.curriculum else "condensed")
-        given = [flag for flag in (*SCENARIO_FLAGS, "scenario_options") if not self._is_default(flag)]
+        given = [flag for flag in SCENARIO_FLAGS if not self._is_default(flag)]
         if name.endswith(".toml"):
-            for flag in given + ["env"] * (not self._is_default("env")):
+            for flag in (*given, *(other for other in ("scenario_options", "env") if not self._is_default(other))):
                 raise _misplaced(flag, "scenario file")
             return Scenario.from_toml(name)
         known = scenario_options(name)
@@ -126,8 +126,6 @@ class Train:
             if option and option in options:
                 raise ValueError(f"{option!r} has no place in --scenario-options; use --{flag.replace('_', '-')}.")
         for flag in given:
-            if flag == "scenario_options":
-                continue
             if not option_of[flag]:
                 raise _misplaced(flag, f"scenario {name!r}")
             value = getattr(self, flag)

@@ -40,18 +40,21 @@ class Train:
     components: str = ""
     """Components of the agent, separated by commas: names (see `lifelong-rl list components`) or module:Class."""
     scenario: str = ""
-    """Scenario: a name (see `lifelong-rl list scenarios`) or a TOML file. By default "curriculum" if --curriculum
-    is given, else "condensed"."""
+    """Scenario: a name (see `lifelong-rl list scenarios`), a TOML file, or module:function. By default "curriculum"
+    if --curriculum is given, else "condensed"."""
+    scenario_options: Options = ()
+    """Further arguments of the scenario: cycles=3 order_seed=1."""
     curriculum: str = ""
     """Teacher that draws the tasks: a name (see `lifelong-rl list teachers`) or module:Class."""
-    steps: int = 16_000
-    """Environment steps of the whole run, summed over parallel environments."""
-    tasks: int = 4
-    """Number of tasks of the scenario "condensed", or of test tasks of "curriculum"."""
-    visibility: Literal["task_id", "boundary", "none"] = "task_id"
-    """What the agent is told in the scenario "condensed"."""
+    steps: int | None = None
+    """Environment steps of the whole run, summed over parallel environments; by default the scenario's usual number,
+    mostly 16,000."""
+    tasks: int | None = None
+    """Number of tasks, or of test tasks of the scenario "curriculum"; by default the scenario's usual number."""
+    visibility: Literal["auto", "task_id", "boundary", "none"] = "auto"
+    """What the agent is told in training; "auto": task_id, in the scenarios "blurry" and "drift" none."""
     observe_task: Literal["auto", "none", "vector", "one-hot"] = "auto"
-    """How the task is part of the observation; "auto": one-hot for visible fixed tasks, else not at all."""
+    """How the task is part of the observation; "auto": one-hot for visible tasks of a list, else not at all."""
     seed: int = 0
     """Every random draw of the run follows from it."""
     n_envs: int = 1
@@ -59,7 +62,8 @@ class Train:
     parallel: bool = False
     """Run each environment in a process of its own."""
     eval_every: int | None = None
-    """Environment steps between evaluations of all tasks; by default a tenth of each block."""
+    """Environment steps between evaluations of all tasks; by default a tenth of each block, or more where there are
+    more than twenty blocks."""
     eval_episodes: int = 5
     """Episodes of each task in an evaluation."""
     checkpoint_every: int = 10_000
@@ -106,38 +110,49 @@ class Train:
         return RunConfig(self._scenario(), agent, **{name: getattr(self, name) for name in same})
 
     def _scenario(self) -> Scenario:
-        from lifelong_rl.envs.lookup import unknown_name
-        from lifelong_rl.scenarios import SCENARIOS, Scenario, condensed, curriculum, single
+        from lifelong_rl.scenarios import Scenario, make_scenario, scenario_options
         from lifelong_rl.teachers import DEFAULT_TEACHER, make_teacher
 
         name = self.scenario or ("curriculum" if self.curriculum else "condensed")
+        given = [flag for flag in SCENARIO_FLAGS if not self._is_default(flag)]
         if name.endswith(".toml"):
-            self._refuse("scenario file", "env", "curriculum", "steps", "tasks", "visibility", "observe_task")
-            self._refuse("scenario file", "teacher_options", "env_options")
+            for flag in (*given, *(other for other in ("scenario_options", "env") if not self._is_default(other))):
+                raise _misplaced(flag, "scenario file")
             return Scenario.from_toml(name)
-        shared: dict[str, Any] = {"steps": self.steps, "env_options": parse_options(self.env_options)}
-        if self.observe_task != "auto":
-            shared["observe_task"] = self.observe_task
-        if name == "condensed":
-            self._refuse("scenario 'condensed'", "curriculum", "teacher_options")
-            return condensed(self.env, n_tasks=self.tasks, visibility=self.visibility, **shared)
-        if name == "single":
-            self._refuse("scenario 'single'", "curriculum", "teacher_options", "tasks", "visibility")
-            return single(self.env, **shared)
-        if name == "curriculum":
-            self._refuse("scenario 'curriculum'", "visibility")
-            teacher = make_teacher(self.curriculum or DEFAULT_TEACHER, **parse_options(self.teacher_options))
-            n_tests = 16 if self._is_default("tasks") else self.tasks
-            return curriculum(self.env, teacher=teacher, n_test_tasks=n_tests, **shared)
-        raise unknown_name("scenario", name, SCENARIOS)
+        known = scenario_options(name)
+        option_of = {f: next((o for o in names if o in known), "") for f, names in SCENARIO_FLAGS.items()}
+        options = parse_options(self.scenario_options)
+        for flag, option in option_of.items():
+            if option and option in options:
+                raise ValueError(f"{option!r} has no place in --scenario-options; use --{flag.replace('_', '-')}.")
+        for flag in given:
+            if not option_of[flag]:
+                raise _misplaced(flag, f"scenario {name!r}")
+            value = getattr(self, flag)
+            options[option_of[flag]] = parse_options(value) if flag == "env_options" else value
+        if "teacher" in options:
+            teacher_options = parse_options(self.teacher_options)
+            options["teacher"] = make_teacher(self.curriculum or DEFAULT_TEACHER, **teacher_options)
+        return make_scenario(name, self.env, **options)
 
     def _is_default(self, name: str) -> bool:
         return bool(getattr(self, name) == next(f.default for f in fields(self) if f.name == name))
 
-    def _refuse(self, what: str, *names: str) -> None:
-        for name in names:
-            if not self._is_default(name):
-                raise ValueError(f"--{name.replace('_', '-')} has no place beside the {what}; leave it out.")
+
+SCENARIO_FLAGS = {
+    "steps": ("steps",),
+    "tasks": ("n_tasks", "n_test_tasks"),
+    "visibility": ("visibility",),
+    "observe_task": ("observe_task",),
+    "env_options": ("env_options",),
+    "curriculum": ("teacher",),
+    "teacher_options": ("teacher",),
+}
+"""The flags of `train` that are options of scenarios: which, the first that the scenario has."""
+
+
+def _misplaced(flag: str, what: str) -> ValueError:
+    return ValueError(f"--{flag.replace('_', '-')} has no place beside the {what}; leave it out.")
 
 
 @dataclass(frozen=True)
@@ -293,7 +308,7 @@ class List:
         width = max(map(len, entries))
         for name, entry in sorted(entries.items()):
             found = resolve(self.what, entry, {}) if isinstance(entry, str) else entry
-            summary = (found.__doc__ or "").strip().split("\n")[0]
+            summary = (found.__doc__ or "").strip().split("\n")[0].replace("``", "")
             print(f"{name.ljust(width)}  {summary}")
 
 

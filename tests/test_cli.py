@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lifelong_rl.cli import main, parse_options
+from lifelong_rl.scenarios import SCENARIOS
 
 TINY = ["policy_kwargs.net_arch=[16]", "learning_starts=30", "batch_size=16", "buffer_size=500"]
 
@@ -115,6 +116,26 @@ BAD_ARGUMENTS = {
     ),
     "one-hot with a teacher": (["--curriculum", "random", "--observe-task", "one-hot"], ["one-hot", "vector"]),
     "curriculum beside condensed": (["--scenario", "condensed", "--curriculum", "random"], ["--curriculum"]),
+    "tasks beside single": (["--scenario", "single", "--tasks", "2"], ["--tasks", "'single'"]),
+    "unknown scenario option": (
+        ["--scenario", "dispersed", "--scenario-options", "cycle=2"],
+        ["'cycle'", "did you mean 'cycles'"],
+    ),
+    "option of another scenario": (
+        ["--scenario", "dispersed", "--scenario-options", "n_active=2"],
+        ["'n_active'", "'dispersed'", "cycles"],
+    ),
+    "scenario option that has a flag": (["--scenario-options", "n_tasks=3"], ["'n_tasks'", "use --tasks"]),
+    "scenario option of another type": (
+        ["--scenario", "dispersed", "--scenario-options", "cycles=often"],
+        ["cycles", "'often'"],
+    ),
+    "scenario option out of range": (
+        ["--scenario", "recurring", "--scenario-options", "n_active=0"],
+        ["n_active", "at least 1"],
+    ),
+    "scenario that is no function": (["--scenario", "plug:nothing"], ["plug:nothing", "function", "None"]),
+    "scenario that gives none": (["--scenario", "plug:NoTeacher"], ["plug:NoTeacher", "Scenario"]),
     "plug-in that does not import": (
         ["--curriculum", "no_such_module:Teacher"],
         ["no_such_module", "does not import"],
@@ -140,7 +161,8 @@ from lifelong_rl.teachers import Teacher
 nothing = None
 
 class NoTeacher:
-    pass
+    def __init__(self, family, n_tasks, steps):
+        pass
 
 class Needy(Component):
     def __init__(self, n_states):
@@ -255,7 +277,9 @@ def test_a_bad_scenario_file_is_one_clear_error_and_leaves_no_folder(case, place
     assert not (place / "runs").exists()
 
 
-@pytest.mark.parametrize("flags", [["--steps", "3"], ["--env-options", "a=1"], ["--teacher-options", "a=1"]])
+@pytest.mark.parametrize(
+    "flags", [["--steps", "3"], ["--env-options", "a=1"], ["--teacher-options", "a=1"], ["--scenario-options", "a=1"]]
+)
 def test_a_flag_that_a_scenario_file_overrules_is_refused(flags, place, capsys):
     (place / "scenario.toml").write_text(SCENARIO)
     assert_refused(["train", "--scenario", "scenario.toml", *flags], capsys, flags[0])
@@ -446,7 +470,7 @@ def test_a_report_can_train_the_references_it_lacks(two_seeds, capsys):
         ("agents", ["sac", "td3", "dqn", "ppo"]),
         ("components", ["reservoir-replay", "distillation"]),
         ("teachers", ["random", "alp-gmm"]),
-        ("scenarios", ["condensed", "curriculum", "single"]),
+        ("scenarios", list(SCENARIOS)),
         ("metrics", ["gem", "cw"]),
     ],
 )

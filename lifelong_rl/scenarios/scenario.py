@@ -1,71 +1,34 @@
-"""Scenarios: lists of blocks, each a stretch of environment steps with one source of tasks."""
+"""Scenarios: lists of blocks, and what every evaluation plays."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from lifelong_rl.envs.factory import family as find_family
-from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.envs.space import Task, TaskSpace
 from lifelong_rl.envs.task_env import ObserveTask, TaskEnv
-from lifelong_rl.teachers import make_teacher, teacher_entry
-from lifelong_rl.teachers.base import Teacher
+from lifelong_rl.scenarios.block import Block, task_entry
+from lifelong_rl.scenarios.reading import check_keys, check_kinds, read_block, read_tasks
+from lifelong_rl.teachers import make_teacher
 
-Visibility: TypeAlias = Literal["task_id", "boundary", "none"]
-VISIBILITIES = ("task_id", "boundary", "none")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A stretch of the stream: a budget, and either one fixed task or a teacher that draws the tasks."""
-
-    steps: int
-    """Environment steps, summed over the parallel environments."""
-    task: Task | None = None
-    teacher: str = ""
-    """Name or ``module:Class`` of the teacher; "random" draws uniformly."""
-    teacher_options: Mapping[str, Any] = field(default_factory=dict)
-    """Hyper-parameters of the teacher, by name."""
-    bounds: Mapping[str, Any] = field(default_factory=dict)
-    """The part of the task space that the teacher draws from: feature to (low, high), or to one value."""
-    visibility: Visibility = "task_id"
-    """What the agent is told: the task's id, the block's boundaries only, or nothing."""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.steps, int) or self.steps < 1:
-            raise ValueError(f"a block needs a whole number of steps >= 1, found {self.steps!r}.")
-        if (self.task is None) == (not self.teacher):
-            raise ValueError("a block needs either a fixed task or a teacher, found both or neither.")
-        if self.task is not None and (self.teacher_options or self.bounds):
-            raise ValueError("teacher_options and bounds belong to a teacher; a block with a fixed task has none.")
-        if self.visibility not in VISIBILITIES:
-            raise ValueError(f"a block's visibility is one of {VISIBILITIES}, found {self.visibility!r}.")
-
-    def space(self, whole: TaskSpace) -> TaskSpace:
-        """Give the task space that the block's teacher works in."""
-        return whole.subspace(**{k: tuple(v) if isinstance(v, list) else v for k, v in self.bounds.items()})
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the block as JSON values."""
-        data: dict[str, Any] = {"steps": self.steps, "visibility": self.visibility}
-        if self.task is not None:
-            return data | {"task": self.task.params, "name": self.task.name}
-        return data | {
-            "teacher": self.teacher,
-            "teacher_options": dict(self.teacher_options),
-            "bounds": {k: list(v) if isinstance(v, tuple) else v for k, v in self.bounds.items()},
-        }
+EvaluationVisibility: TypeAlias = Literal["auto", "task_id", "none"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scenario:
-    """Blocks of one environment family, and the tasks that every evaluation plays."""
+    """Blocks of one environment family, and the tasks that every evaluation plays.
+
+    Scenarios of the same data are equal, in every process. A wrong one is refused with ValueError when it is made.
+    """
 
     name: str
     family: str
@@ -77,7 +40,9 @@ class Scenario:
     env_options: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the family's constructor, by name."""
     known_tasks: tuple[Task, ...] = ()
-    """The tasks that a one-hot observation tells apart; by default those that blocks fix or evaluations play."""
+    """The tasks that a one-hot observation tells apart; by default those that blocks name or evaluations play."""
+    evaluation_visibility: EvaluationVisibility = "auto"
+    """Whether evaluations tell the agent each task's id: "task_id", "none", or "auto": where every block shows it."""
 
     def __post_init__(self) -> None:
         if not self.blocks:
@@ -85,11 +50,12 @@ class Scenario:
         if not self.evaluation_tasks:
             raise ValueError(f"the scenario {self.name!r} needs at least one evaluation task.")
         space = self.env_class.task_space
-        for task in self.all_tasks:
+        for task in (*self.all_tasks, *self.known_tasks):
             space.check(task)
-        _check_names(self.all_tasks)
+        _check_names((*self.all_tasks, *self.known_tasks))
         self._check_teachers(space)
         self._check_observation()
+        self._check_evaluation()
 
     def _check_teachers(self, space: TaskSpace) -> None:
         for block in self.blocks:
@@ -113,8 +79,28 @@ class Scenario:
                 f"observe_task={self.observe_task!r} shows the task, and block {hidden[0]} has the visibility "
                 f"{self.blocks[hidden[0]].visibility!r}; use observe_task='none' or visibility='task_id'."
             )
-        if self.observe_task == "one-hot" and any(block.teacher for block in self.blocks):
-            raise ValueError("observe_task='one-hot' needs fixed tasks; use observe_task='vector' with a teacher.")
+        if self.observe_task == "one-hot" and any(block.teacher or block.drift for block in self.blocks):
+            raise ValueError(
+                "observe_task='one-hot' needs fixed tasks; use observe_task='vector' with a teacher or a drift."
+            )
+        known = {_point(task) for task in self.known_tasks or self.all_tasks}
+        unknown = [task.id for task in self.all_tasks if _point(task) not in known]
+        if self.observe_task == "one-hot" and unknown:
+            raise ValueError(
+                f"known_tasks lacks {unknown[0]!r}, which a one-hot observation must tell apart; add it."
+            )
+
+    def _check_evaluation(self) -> None:
+        if self.evaluation_visibility not in get_args(EvaluationVisibility):
+            raise ValueError(
+                f"evaluation_visibility must be one of {get_args(EvaluationVisibility)}, "
+                f"found {self.evaluation_visibility!r}."
+            )
+        if self.evaluation_visibility == "none" and self.observe_task != "none":
+            raise ValueError(
+                f"observe_task={self.observe_task!r} shows the task in evaluations too; use observe_task='none' or "
+                "another evaluation_visibility."
+            )
 
     @property
     def env_class(self) -> type[TaskEnv]:
@@ -133,8 +119,28 @@ class Scenario:
 
     @property
     def all_tasks(self) -> tuple[Task, ...]:
-        """The distinct tasks that blocks fix or evaluations play."""
-        return tuple(dict.fromkeys((*self.fixed_tasks, *self.evaluation_tasks)))
+        """The distinct tasks that blocks name (fix, draw from, or drift through) or evaluations play."""
+        named = [task for block in self.blocks for task in block.tasks]
+        return tuple(dict.fromkeys((*named, *self.evaluation_tasks)))
+
+    @property
+    def is_told_in_evaluation(self) -> bool:
+        """Whether an evaluation tells the agent each task's id."""
+        if self.evaluation_visibility == "auto":
+            return all(block.visibility == "task_id" for block in self.blocks)
+        return self.evaluation_visibility == "task_id"
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of all that the scenario says: 16 hexadecimal digits, the same in every process."""
+        text = json.dumps(_canonical(self.to_json()), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, Scenario) else NotImplemented
+
+    def __hash__(self) -> int:
+        return int(self.key, 16)
 
     def env_arguments(self) -> dict[str, Any]:
         """Give the keyword arguments of :func:`lifelong_rl.envs.make` for this scenario."""
@@ -145,28 +151,36 @@ class Scenario:
 
     def to_json(self) -> dict[str, Any]:
         """Give the scenario as JSON values, in the form that :meth:`from_json` and TOML files have."""
-        return {
+        # left out where it is not set: references that were trained before there was such a choice keep their names
+        chosen = {} if self.evaluation_visibility == "auto" else {"evaluation_visibility": self.evaluation_visibility}
+        return chosen | {
             "name": self.name,
             "family": self.family,
             "observe_task": self.observe_task,
             "env_options": dict(self.env_options),
             "blocks": [block.to_json() for block in self.blocks],
-            "evaluation_tasks": [_task_entry(task) for task in self.evaluation_tasks],
-            "known_tasks": [_task_entry(task) for task in self.known_tasks],
+            "evaluation_tasks": [task_entry(task) for task in self.evaluation_tasks],
+            "known_tasks": [task_entry(task) for task in self.known_tasks],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Scenario:
         """Give the scenario that JSON or TOML values describe.
 
-        ``evaluation_tasks`` may be left out (the fixed tasks are evaluated; where a teacher draws, 16 standard tasks
-        of the family), or be a number of standard tasks. ValueError names what is missing or unknown.
+        They list ``blocks``, or name a ``kind`` (a key of ``lifelong_rl.scenarios.SCENARIOS``, or
+        ``module:function``) with its arguments. With blocks, ``evaluation_tasks`` may be left out (the tasks that
+        blocks name are evaluated; where a teacher draws, 16 standard tasks of the family), or be a number of
+        standard tasks. ValueError names what is missing or unknown.
         """
-        _check_keys("scenario", data, {"name", "family", "blocks"}, cls)
-        _check_kinds("scenario", data, {"name": str, "family": str, "blocks": list, "env_options": Mapping})
+        if "kind" in data:
+            from lifelong_rl.scenarios.kinds import read_kind  # kinds are functions that make scenarios
+
+            return read_kind(data)
+        check_keys("scenario", data, {"name", "family", "blocks"}, {*cls.__dataclass_fields__, "kind"})
+        check_kinds("scenario", data, {"name": str, "family": str, "blocks": list, "env_options": Mapping})
         env_class = find_family(data["family"])
         space = env_class.task_space
-        blocks = tuple(_block(entry, space) for entry in data["blocks"])
+        blocks = tuple(read_block(entry, space) for entry in data["blocks"])
         return cls(
             name=data["name"],
             family=data["family"],
@@ -174,7 +188,8 @@ class Scenario:
             evaluation_tasks=_evaluation_tasks(data.get("evaluation_tasks"), blocks, env_class),
             observe_task=data.get("observe_task", "none"),
             env_options=data.get("env_options", {}),
-            known_tasks=tuple(_tasks("known_tasks", data.get("known_tasks", []), space)),
+            known_tasks=tuple(read_tasks("known_tasks", data.get("known_tasks", []), space)),
+            evaluation_visibility=data.get("evaluation_visibility", "auto"),
         )
 
     @classmethod
@@ -192,29 +207,17 @@ class Scenario:
             raise ValueError(f"in the scenario file {path}: {error}") from error
 
 
-def teacher_arguments(teacher: str | Teacher) -> dict[str, Any]:
-    """Give a teacher (a name, or an object whose hyper-parameters count) as the arguments of a :class:`Block`."""
-    if isinstance(teacher, str):
-        return {"teacher": teacher}
-    options = teacher_entry(teacher)
-    return {"teacher": options.pop("name"), "teacher_options": options}
-
-
-def _task_entry(task: Task) -> dict[str, Any]:
-    return {"task": task.params, "name": task.name}
-
-
 def _evaluation_tasks(listed: Any, blocks: Sequence[Block], env_class: type[TaskEnv]) -> tuple[Task, ...]:
-    fixed = [block.task for block in blocks if block.task is not None]
-    if listed is None and len(fixed) == len(blocks):
-        return tuple(dict.fromkeys(fixed))
+    named = [task for block in blocks for task in block.tasks]
+    if listed is None and all(block.tasks for block in blocks):
+        return tuple(dict.fromkeys(named))
     if listed is None:
         listed = 16
     if isinstance(listed, int):
-        named = {_point(task): task for task in fixed}  # a standard task that a block fixes keeps the block's name
-        tasks = [named.get(_point(task), task) for task in env_class.standard_tasks(max(listed, 0))]
+        names = {_point(task): task for task in named}  # a standard task that a block names keeps the block's name
+        tasks = [names.get(_point(task), task) for task in env_class.standard_tasks(max(listed, 0))]
     else:
-        tasks = _tasks("evaluation_tasks", listed, env_class.task_space)
+        tasks = read_tasks("evaluation_tasks", listed, env_class.task_space)
     return tuple(dict.fromkeys(tasks))
 
 
@@ -222,46 +225,13 @@ def _point(task: Task) -> tuple[Any, ...]:
     return tuple(sorted(task.params.items()))
 
 
-def _tasks(key: str, entries: Any, space: TaskSpace) -> list[Task]:
-    _check_kinds("scenario", {key: entries}, {key: list})
-    return [_task(entry, space) for entry in entries]
-
-
-def _task(entry: Any, space: TaskSpace) -> Task:
-    if not isinstance(entry, Mapping) or "task" not in entry:
-        raise ValueError(f"a task is given as task = {{feature = value, ...}} and a name, found {entry!r}.")
-    _check_kinds("task", entry, {"task": Mapping, "name": str})
-    return space.task(entry["task"], entry.get("name", ""))
-
-
-def _block(entry: Any, space: TaskSpace) -> Block:
-    _check_kinds("scenario", {"block": entry}, {"block": Mapping})
-    options = dict(entry)
-    _check_keys("block", options, {"steps"}, Block, extra={"name"})
-    _check_kinds("block", options, {"teacher": str, "teacher_options": Mapping, "bounds": Mapping})
-    if "task" in options:
-        options["task"] = _task(options, space)
-    options.pop("name", None)
-    return Block(**options)
-
-
-def _check_kinds(place: str, data: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
-    for key, kind in kinds.items():
-        if key in data and not isinstance(data[key], kind):
-            expected = "a text" if kind is str else "a list" if kind is list else "a table"
-            raise ValueError(f"{key!r} of a {place} is {expected}, found {data[key]!r}.")
-
-
-def _check_keys(
-    kind: str, data: Mapping[str, Any], needed: set[str], target: type, extra: Sequence[str] | set[str] = ()
-) -> None:
-    known = {*target.__dataclass_fields__, *extra}  # type: ignore[attr-defined]  # both are dataclasses
-    for key in data:
-        if key not in known:
-            raise unknown_name(f"key of a {kind}", key, known)
-    missing = sorted(needed - set(data))
-    if missing:
-        raise ValueError(f"a {kind} needs {', '.join(sorted(needed))}; missing: {', '.join(missing)}.")
+def _canonical(value: Any) -> Any:
+    """Give JSON values with one form for each: 1.0 and 1 are the same number, a tuple is a list."""
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(entry) for entry in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_names(tasks: Sequence[Task]) -> None:

@@ -67,7 +67,7 @@ def build_evaluator(config: RunConfig) -> Evaluator:
         config.scenario.evaluation_tasks,
         n_episodes=config.eval_episodes,
         seed=config.eval_seed,
-        is_told=all(block.visibility == "task_id" for block in config.scenario.blocks),
+        is_told=config.scenario.is_told_in_evaluation,
     )
 
 

@@ -18,6 +18,9 @@ from lifelong_rl.scenarios import Block, Scenario
 
 CONFIG_VERSION = 1
 
+MOST_EVALUATIONS = 200
+"""Evaluations inside the blocks of a run that does not say how often; where there are more blocks, one for each."""
+
 
 @dataclass(frozen=True)
 class AgentConfig:
@@ -87,8 +90,9 @@ class RunConfig:
     parallel: bool = False
     """Whether each environment runs in a process of its own."""
     eval_every: int | None = None
-    """Steps between evaluations, counted from each block's start; None for a tenth of the block. One before training
-    and one at the end of each block are always there."""
+    """Steps between evaluations, counted from each block's start. One before training and one at the end of each
+    block are always there. None for a tenth of the block, or for more where there are more than twenty
+    blocks."""
     eval_episodes: int = 5
     """Episodes of each task in an evaluation."""
     eval_seed: int = 0
@@ -134,7 +138,8 @@ class RunConfig:
 
     def eval_interval(self, block: Block) -> int:
         """Give the environment steps between evaluations in a block."""
-        return self.eval_every or max(block.steps // 10, 1)
+        n_evaluations = min(10, max(MOST_EVALUATIONS // len(self.scenario.blocks), 1))
+        return self.eval_every or max(block.steps // n_evaluations, 1)
 
     @property
     def label(self) -> str:
@@ -184,7 +189,10 @@ class RunConfig:
             evaluation_tasks=(block.task,),
             known_tasks=known if self.scenario.observe_task == "one-hot" else (),
         )
-        return replace(self, scenario=scenario, agent=replace(self.agent, components=()))
+        reference = replace(self, scenario=scenario, agent=replace(self.agent, components=()))
+        if reference.eval_interval(block) == self.eval_interval(block):
+            return reference
+        return replace(reference, eval_every=self.eval_interval(block))  # at the same moments as in this run
 
     @property
     def key(self) -> str:

@@ -76,6 +76,7 @@ class Curriculum(VecEnvWrapper):
         """Episodes finished since the last :meth:`take_finished`."""
         self.n_vector_steps = 0
         """Steps of the vector environment so far, across blocks."""
+        self._block_began = 0  # the vector step at which the present block did
         self._queue_task = self._find_queue()
         self._actions: list[NDArray[Any]] = []  # one entry a vector step, from `_first_action` on
         self._first_action = 0
@@ -94,6 +95,11 @@ class Curriculum(VecEnvWrapper):
     def start_block(self, source: TaskSource) -> Any:
         """Cut all episodes short, and start new ones with the tasks of ``source``; gives their observations."""
         self.source = source
+        self._block_began = self.n_vector_steps
+        return self._start_episodes()
+
+    def _start_episodes(self) -> Any:
+        assert self.source is not None
         n = self.num_envs
         tasks, self._untrained = self._draw(n)
         seed = int(self.rng.integers(2**31 - n))
@@ -105,7 +111,7 @@ class Curriculum(VecEnvWrapper):
         self._tasks = [[task] for task in tasks]
         self._actions = []
         self._first_action = self.n_vector_steps
-        self._witness = Witness(n) if source.needs else None
+        self._witness = Witness(n) if self.source.needs else None
         self._queued = [(task, None, flag) for task, flag in zip(*self._draw(n), strict=True)]
         for i, (task, _, _) in enumerate(self._queued):
             self._queue_task(i, task, None)
@@ -118,7 +124,7 @@ class Curriculum(VecEnvWrapper):
         """Start new episodes of the current block."""
         if self.source is None:
             raise ValueError("the curriculum has no task source yet; call start_block(source) first.")
-        return self.start_block(self.source)
+        return self._start_episodes()
 
     def take_finished(self) -> list[Episode]:
         """Give the episodes finished since the last call."""
@@ -127,7 +133,7 @@ class Curriculum(VecEnvWrapper):
 
     def _draw(self, n: int) -> tuple[Sequence[Task], list[bool]]:
         assert self.source is not None
-        tasks = self.source.next(n)
+        tasks = self.source.next(n, (self.n_vector_steps - self._block_began) * self.num_envs)
         return tasks, list(self.source.untrained or [False] * n)
 
     # Steps
@@ -280,6 +286,7 @@ class Curriculum(VecEnvWrapper):
             actions = self._actions[min(self._seeded_at) - self._first_action :]
             state["episodes"] = {
                 "source": self.source.state_dict(),
+                "block_began": self._block_began,
                 "seeds": list(self._seeds),
                 "seeded_at": list(self._seeded_at),
                 "tasks": [[_task_state(task) for task in tasks] for tasks in self._tasks],
@@ -306,6 +313,7 @@ class Curriculum(VecEnvWrapper):
             return None
         self.source = source
         source.load_state_dict(episodes["source"])
+        self._block_began = episodes.get("block_began", 0)  # older checkpoints have no source that looks at it
         self._seeds, self._seeded_at = list(episodes["seeds"]), list(episodes["seeded_at"])
         self._tasks = [[_task_from(task) for task in tasks] for tasks in episodes["tasks"]]
         self._queued = [

@@ -13,8 +13,8 @@ def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
     """Give the reference run of each fixed task, by the task's id; of the first block, where there are several."""
     configs: dict[str, RunConfig] = {}
     for i, block in enumerate(config.scenario.blocks):
-        if block.task is not None:
-            configs.setdefault(block.task.id, config.reference(i))
+        if block.task is not None and block.task.id not in configs:
+            configs[block.task.id] = config.reference(i)
     return configs
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lifelong_rl.envs.space import Task, TaskSpace
-from lifelong_rl.scenarios.scenario import Block
+from lifelong_rl.scenarios import Block, Distribution, Drift
 from lifelong_rl.teachers import make_teacher
 from lifelong_rl.teachers.base import Outcomes, Teacher
 
@@ -31,8 +31,8 @@ class TaskSource(Protocol):
     def untrained(self) -> Sequence[bool] | None:
         """Which of the tasks that :meth:`next` gave last the agent must not train on; None for none."""
 
-    def next(self, n: int) -> Sequence[Task]:
-        """Give the next ``n`` tasks."""
+    def next(self, n: int, step: int) -> Sequence[Task]:
+        """Give the next ``n`` tasks. step: environment steps of the block so far, over all environments."""
 
     def update(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
         """Hear what n finished episodes showed."""
@@ -55,7 +55,7 @@ class FixedTask:
     def __init__(self, task: Task):
         self.task = task
 
-    def next(self, n: int) -> Sequence[Task]:
+    def next(self, n: int, step: int) -> Sequence[Task]:
         """Give the task ``n`` times."""
         return [self.task] * n
 
@@ -64,6 +64,67 @@ class FixedTask:
 
     def state_dict(self) -> dict[str, Any]:
         """Give nothing: there is nothing to continue."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from nothing."""
+
+
+class DrawnTasks:
+    """The tasks of a distribution, one drawn for each episode."""
+
+    name = "distribution"
+    is_fixed = False
+    needs: frozenset[str] = frozenset()
+    untrained = None
+
+    def __init__(self, distribution: Distribution, rng: np.random.Generator):
+        self._tasks = distribution.tasks
+        self._probabilities = distribution.probabilities
+        self._rng = rng
+
+    def next(self, n: int, step: int) -> Sequence[Task]:
+        """Give ``n`` independent draws."""
+        chosen = self._rng.choice(len(self._tasks), size=n, p=self._probabilities)
+        return [self._tasks[i] for i in chosen.tolist()]
+
+    def update(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
+        """Learn nothing."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the generator's state."""
+        return {"rng": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a generator's state."""
+        self._rng.bit_generator.state = state["rng"]
+
+
+class DriftingTask:
+    """One task that moves with the steps of its block.
+
+    A task is chosen one episode ahead, so each episode plays where the drift stood when the one before it began.
+    """
+
+    name = "drift"
+    is_fixed = False
+    needs: frozenset[str] = frozenset()
+    untrained = None
+
+    def __init__(self, drift: Drift, space: TaskSpace, steps: int):
+        self._drift = drift
+        self._space = space
+        self._steps = steps
+
+    def next(self, n: int, step: int) -> Sequence[Task]:
+        """Give the task of this moment ``n`` times."""
+        return [self._drift.at(self._space, step / self._steps)] * n
+
+    def update(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
+        """Learn nothing."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give nothing: where the task stands follows from the block's steps."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -95,7 +156,7 @@ class TaughtTasks:
         rows = self.teacher.untrained
         return None if rows is None else rows.tolist()
 
-    def next(self, n: int) -> Sequence[Task]:
+    def next(self, n: int, step: int) -> Sequence[Task]:
         """Give the teacher's next ``n`` tasks; ValueError where it leaves the unit cube."""
         with self._timed():
             units = self.teacher.sample(n)
@@ -136,8 +197,12 @@ class TaughtTasks:
 
 
 def source_of(block: Block, space: TaskSpace, rng: np.random.Generator) -> TaskSource:
-    """Make the source of a block; a teacher draws from ``rng`` alone."""
+    """Make the source of a block; a distribution and a teacher draw from ``rng`` alone."""
     if block.task is not None:
         return FixedTask(block.task)
+    if block.distribution is not None:
+        return DrawnTasks(block.distribution, rng)
+    if block.drift is not None:
+        return DriftingTask(block.drift, space, block.steps)
     teacher = make_teacher(block.teacher, **block.teacher_options)
     return TaughtTasks(teacher, block.space(space), rng, block.teacher)

@@ -47,7 +47,7 @@ N_RECENT = 500
 """Drawn tasks that the figure of a teacher's task distribution shows."""
 
 N_FIGURES = 20
-"""Figures of a teacher's task distribution over a run."""
+"""Figures of a teacher's task distribution over a block, and of the transfer matrix over a run."""
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -332,7 +332,9 @@ class Trainer:
                 if metric.value is not None:
                     tag = f"transfer/{metric.family}/{metric.name}"
                     self.recorder.scalars({tag: metric.value}, self.step)
-            self.recorder.figure("transfer/matrix", report.matrix_figure(log), self.step)
+            every = len(self.scenario.blocks) // N_FIGURES + 1  # drawing one may take longer than a short block
+            if (self.block_index + 1) % every == 0 or self.block_index == len(self.scenario.blocks) - 1:
+                self.recorder.figure("transfer/matrix", report.matrix_figure(log), self.step)
 
     def _is_figure_due(self, at: str) -> bool:
         every = max(self._block.steps // N_FIGURES, 1)

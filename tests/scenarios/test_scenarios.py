@@ -178,8 +178,8 @@ def test_a_block_needs_a_whole_number_of_steps(steps):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "both or neither"),
-        ({"task": EAST, "teacher": "random"}, "both or neither"),
+        ({}, "one source of tasks.*found none"),
+        ({"task": EAST, "teacher": "random"}, "one source of tasks.*found task and teacher"),
         ({"task": EAST, "visibility": "all"}, "visibility is one of"),
     ],
 )

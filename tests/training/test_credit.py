@@ -158,7 +158,7 @@ def test_a_task_is_not_copied_when_infos_are():
     source = TaughtTasks(Diary(), SPACE, np.random.default_rng(0), "diary")
     given = []
     draw = source.next
-    source.next = lambda n: given.extend(draw(n)) or given[-n:]
+    source.next = lambda n, step: given.extend(draw(n, step)) or given[-n:]
     books = Bookkeeper(curriculum)
     books.start(source)
     books.play(30)

@@ -191,7 +191,7 @@ def faulty(fault, n_envs=3):
     class SecondIsSick(FixedTask):
         is_fixed = False
 
-        def next(self, n):
+        def next(self, n, step):
             return [healthy, sick, healthy][:n] if n > 1 else [self.task]
 
     return curriculum, SecondIsSick(healthy), sick
@@ -231,7 +231,7 @@ def test_a_first_observation_inside_a_block_names_the_task_that_begins():
     class InTurn(FixedTask):
         is_fixed = False
 
-        def next(self, n):
+        def next(self, n, step):
             return [next(tasks) for _ in range(n)]
 
     curriculum.start_block(InTurn(healthy))

@@ -10,7 +10,8 @@ import torch
 from stable_baselines3.common.save_util import load_from_zip_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lifelong_rl.scenarios import condensed, curriculum
+from lifelong_rl.envs.factory import family
+from lifelong_rl.scenarios import Block, Distribution, Drift, Scenario, condensed, curriculum
 from lifelong_rl.tracking.run_folder import RunFolder
 from lifelong_rl.training.config import AgentConfig, RunConfig
 from lifelong_rl.training.trainer import ensure_trained, resume, train
@@ -22,7 +23,12 @@ AGENTS = {
     "sac": OFF_POLICY,
     "ppo": NET | {"n_steps": 64, "batch_size": 32, "n_epochs": 2},
 }
+EAST, NORTH, WEST = family("point-goal").standard_tasks(4)[:3]
+DRAWN = Block(400, distribution=Distribution((EAST, NORTH, WEST), (6, 3, 1)))
+MOVING = Block(400, drift=Drift((EAST, NORTH, WEST)), visibility="none")
+
 SCENARIOS = {
+    "point-goal-moving": Scenario("moving", "point-goal", (DRAWN, MOVING), (EAST, NORTH)),
     "point-goal": condensed("point-goal", n_tasks=2, steps=800),
     "cartpole-physics": condensed("cartpole-physics", n_tasks=2, steps=800),
     "cartpole-physics-alp-gmm": curriculum("cartpole-physics", steps=800, n_test_tasks=2),
@@ -51,11 +57,10 @@ QUICK = {
 }
 
 
-def configuration(agent: str, family: str, components: str, n_envs: int = 1) -> RunConfig:
+def configuration(agent: str, scenario: str, components: str, n_envs: int = 1) -> RunConfig:
     config = AgentConfig(agent, options=AGENTS[agent], components=COMPONENTS[components])
-    return RunConfig(
-        SCENARIOS[family], config, n_envs=n_envs, eval_every=125, eval_episodes=2, checkpoint_every=70, log_every=100
-    )
+    often = {"eval_every": 125, "eval_episodes": 2, "checkpoint_every": 70, "log_every": 100}
+    return RunConfig(SCENARIOS[scenario], config, n_envs=n_envs, **often)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +74,13 @@ def test_a_run_killed_ten_times_ends_as_one_never_stopped(agent, family, compone
 def test_a_curriculum_over_four_environments_survives_kills(tmp_path):
     config = configuration("dqn", "cartpole-physics-alp-gmm", "bare", n_envs=4)
     assert_kills_leave_no_trace(config, tmp_path, n_kills=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent", ["dqn", "ppo"])
+def test_distributions_and_drifts_survive_kills(agent, tmp_path):
+    config = configuration(agent, "point-goal-moving", "bare", n_envs=2)
+    assert_kills_leave_no_trace(config, tmp_path, n_kills=6)
 
 
 def assert_kills_leave_no_trace(config: RunConfig, tmp_path: Path, n_kills: int) -> None:

@@ -144,8 +144,8 @@ class Recorded(TaughtTasks):
         self.calls: list[str] = []
         self.heard: list = []
 
-    def next(self, n):
-        tasks = super().next(n)
+    def next(self, n, step):
+        tasks = super().next(n, step)
         self.calls.append(f"next {n}")
         self.given += tasks
         return tasks

@@ -1,88 +1,147 @@
-"""Statistics over seeds: intervals of a mean that do not assume a shape of the scores."""
+"""Statistics over seeds and tasks, with bootstrap intervals that do not assume a shape of the scores.
+
+Everything here takes :data:`~lifelong_rl.evaluation.resampling.Scores`: shape (n_seeds,), or (n_seeds, n_tasks), or a
+mapping from task to shape (n_seeds,) where the numbers of seeds differ. Statistics over tasks follow Agarwal et al.
+2021 (Deep RL at the Edge of the Statistical Precipice, arXiv 2108.13264). docs/statistics.md says what to use when.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+
+from lifelong_rl.evaluation.resampling import Bootstrap, Picks, Scores, Strata, draws_of, strata_of
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile bootstrap interval over seeds."""
+    """A bootstrap interval over seeds."""
 
     estimate: float
     """The statistic of the values themselves."""
     low: float
     high: float
     level: float
-    """Share of the resamples whose statistic lies inside."""
+    """Nominal share of such intervals that hold the true value."""
     n_values: int
-    """Number of seeds."""
+    """Number of values: seeds, summed over the tasks (and over both sides of a comparison)."""
     n_resamples: int
+    method: str = "percentile"
+    """"percentile" or "bca"."""
 
 
-def iqm(values: ArrayLike) -> float:
+def mean(scores: Scores) -> float:
+    """Give the mean over tasks of the mean over seeds."""
+    return float(_mean(strata_of(scores)))
+
+
+def median(scores: Scores) -> float:
+    """Give the median over tasks of the mean over seeds; for one task the median over its seeds."""
+    return float(_median(strata_of(scores)))
+
+
+def iqm(scores: Scores) -> float:
     """Give the interquartile mean: the mean of what is left after dropping a quarter at either end.
 
-    values: shape (n,). ``int(n / 4)`` values are dropped at either end, so up to 3 values give the plain mean
-    (Agarwal et al. 2021, Deep RL at the Edge of the Statistical Precipice).
+    The n scores of all tasks stand in one row. ``int(n / 4)`` of them are dropped at either end, so up to 3 give the
+    plain mean (Agarwal et al. 2021, section 4.3). A task with more seeds than the others weighs more.
     """
-    ordered = np.sort(_check_values(values, 1))
-    n_dropped = len(ordered) // 4
-    return float(ordered[n_dropped : len(ordered) - n_dropped].mean())
+    return float(_iqm(strata_of(scores)))
 
 
-def mean(values: ArrayLike) -> float:
-    """Give the mean of shape (n,) values."""
-    return float(_check_values(values, 1).mean())
+def optimality_gap(scores: Scores) -> float:
+    """Give by how much the scores fall short of 1 on average; a score above 1 counts as 1 (Agarwal et al. 2021).
+
+    Lower is better. For scores where 1 means solved; scale others first.
+    """
+    return float(_optimality_gap(strata_of(scores)))
 
 
-STATISTICS: dict[str, Callable[[NDArray[np.float64]], float]] = {"mean": mean, "iqm": iqm}
-"""The statistics that :func:`bootstrap_interval` knows by name."""
+STATISTICS: dict[str, Callable[[Any], float]] = {
+    "mean": mean,
+    "median": median,
+    "iqm": iqm,
+    "optimality_gap": optimality_gap,
+}
+"""The statistics that :func:`bootstrap_interval` knows by name: functions from scores to a number."""
 
 
 def bootstrap_interval(
-    values: ArrayLike,
+    values: Scores,
     *,
     level: float = 0.95,
     n_resamples: int = 4000,
     seed: int = 0,
-    statistic: str | Callable[[NDArray[np.float64]], float] = "mean",
+    statistic: str | Callable[[Any], float] = "mean",
+    method: str = "percentile",
+    whole_runs: bool = False,
 ) -> Interval:
-    """Give the percentile bootstrap interval of a statistic over seeds (Efron 1979).
+    """Give the bootstrap interval of a statistic over seeds (percentile: Efron 1979; BCa: Efron 1987).
 
-    values: shape (n_seeds,), one number a seed. level: share of the resamples inside, in (0, 1).
-    statistic: a name in :data:`STATISTICS`, or a function from shape (n_seeds,) to a number.
-    The draw has its own generator: the same arguments give the same interval.
-    Raises ValueError for fewer than two values and for NaN.
+    values: shape (n_seeds,), or (n_seeds, n_tasks), or a mapping from task to shape (n_seeds,). The seeds of each
+    task are drawn independently of the other tasks' (Agarwal et al. 2021), or with ``whole_runs`` together: right
+    where a row is one run that was scored on all tasks. level: nominal coverage, in (0, 1).
+    statistic: a name in :data:`STATISTICS`, or a function to a number from shape (n_seeds,), for several tasks from
+    a list with one such array a task. method: "percentile" or "bca".
+    The draw has its own generator: the same arguments give the same interval. Equal values give one of no width.
+    Raises ValueError for fewer than two seeds of a task, for NaN, and where the BCa interval does not exist.
     """
-    sample = _check_values(values, 2)
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie in (0, 1), found {level}.")
-    if n_resamples < 1:
-        raise ValueError(f"n_resamples must be at least 1, found {n_resamples}.")
-    if isinstance(statistic, str):
-        if statistic not in STATISTICS:
-            raise ValueError(f"statistic must be one of {', '.join(STATISTICS)}, found {statistic!r}.")
-        statistic = STATISTICS[statistic]
-    rng = np.random.default_rng(seed)
-    resamples = sample[rng.integers(len(sample), size=(n_resamples, len(sample)))]
-    outcomes = np.array([statistic(resample) for resample in resamples], dtype=np.float64)
-    low, high = np.quantile(outcomes, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(sample)), float(low), float(high), level, len(sample), n_resamples)
+    strata = strata_of(values, 2)
+    bootstrap = Bootstrap(level, n_resamples, seed, method)
+    of_picks = picked(strata, statistic)
+    estimate, low, high = bootstrap.limits(of_picks, draws_of(strata, whole_runs))
+    return Interval(estimate, low, high, level, sum(map(len, strata)), n_resamples, method)
 
 
-def _check_values(values: ArrayLike, n_least: int) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1:
-        raise ValueError(f"values must have one number a seed, shape (n,), found shape {array.shape}.")
-    if not np.isfinite(array).all():
-        raise ValueError("values must be finite, found NaN or infinity: leave undefined runs out and say so.")
-    if len(array) < n_least:
-        if n_least == 2:
-            raise ValueError(f"an interval needs at least two seeds, found {len(array)}.")
-        raise ValueError("a mean needs at least one value, found none.")
-    return array
+def picked(strata: Strata, statistic: str | Callable[[Any], float]) -> Callable[[Picks], NDArray[np.float64]]:
+    """Give the function from picks, shape (n_draws, n_picked) a task, to the statistic of each draw, (n_draws,)."""
+    if callable(statistic):
+        own = statistic
+
+        def each(picks: Picks) -> NDArray[np.float64]:
+            tables = [values[chosen] for values, chosen in zip(strata, picks, strict=True)]
+            rows = tables[0] if len(tables) == 1 else map(list, zip(*tables, strict=True))
+            return np.array([own(row) for row in rows], dtype=np.float64)
+
+        return each
+    if statistic not in _OF_STRATA:
+        raise ValueError(f"statistic must be one of {', '.join(STATISTICS)}, found {statistic!r}.")
+    named = _OF_STRATA[statistic]
+    return lambda picks: named([values[chosen] for values, chosen in zip(strata, picks, strict=True)])
+
+
+# Each of these goes from one array a task, shape (..., n_seeds), to shape (...): all resamples at once.
+
+
+def _means(strata: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.stack([values.mean(axis=-1) for values in strata], axis=-1)
+
+
+def _mean(strata: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.asarray(_means(strata).mean(axis=-1))
+
+
+def _median(strata: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.asarray(np.median(strata[0] if len(strata) == 1 else _means(strata), axis=-1))
+
+
+def _iqm(strata: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    ordered = np.sort(np.concatenate(strata, axis=-1), axis=-1)
+    n_dropped = ordered.shape[-1] // 4
+    return np.asarray(ordered[..., n_dropped : ordered.shape[-1] - n_dropped].mean(axis=-1))
+
+
+def _optimality_gap(strata: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return 1 - _mean([np.minimum(values, 1) for values in strata])
+
+
+_OF_STRATA: dict[str, Callable[[Sequence[NDArray[np.float64]]], NDArray[np.float64]]] = {
+    "mean": _mean,
+    "median": _median,
+    "iqm": _iqm,
+    "optimality_gap": _optimality_gap,
+}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lifelong_rl.envs.point_goal import PointGoal
 from lifelong_rl.evaluation import to_line
-from lifelong_rl.scenarios import Block, Scenario, condensed, curriculum
+from lifelong_rl.scenarios import Block, condensed, curriculum
 from lifelong_rl.tracking.run_folder import RunFolder
 from lifelong_rl.training.config import AgentConfig, RunConfig
 
@@ -20,11 +20,13 @@ WITH_COMPONENT = RunConfig(STREAM, AgentConfig("dqn", components=["distillation"
 TAUGHT = RunConfig(curriculum("point-goal", teacher="random", steps=200, n_test_tasks=2), AgentConfig("dqn"))
 
 
-def named_stream(first: str, second: str) -> Scenario:
-    """Give a stream of two tasks with these names."""
-    space = PointGoal.task_space
-    tasks = tuple(space.task(name=name, goal_x=x) for name, x in ((first, 0.5), (second, -0.5)))
-    return Scenario("condensed", "point-goal", tuple(Block(100, task) for task in tasks), tasks, "one-hot")
+def rename_tasks(folder: RunFolder, names: Mapping[str, str]) -> None:
+    """Give the tasks of a run other names, such as a task space refuses and a log from elsewhere may hold."""
+    for path in (folder.path / "config.json", folder.evaluations_path):
+        text = path.read_text()
+        for name, other in names.items():
+            text = text.replace(json.dumps(name), json.dumps(other))
+        path.write_text(text)
 
 
 def write_run(

@@ -3,8 +3,10 @@
 import json
 import shlex
 import shutil
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from synthetic_runs import CONFIG, PROVENANCE, STREAM, TAUGHT, WITH_COMPONENT, drawn_episodes, write_run
@@ -108,7 +110,7 @@ def test_the_same_run_twice_is_counted_once_and_named(tmp_path):
     shutil.copytree(first.path, tmp_path / "copy")
     found = report(first, RunFolder(tmp_path / "copy"))
     assert cells(found.table, 0)[1] == "1"
-    assert [warned.subject for warned in found.warnings] == ["../copy"]
+    assert [warned.subject for warned in found.warnings] == [str(tmp_path / "copy")]
     assert "the same run with the same seed, 0" in found.warnings[0].text
 
 
@@ -233,11 +235,29 @@ def test_an_agent_that_is_not_here_is_still_reported(tmp_path):
     assert cells(report(run).table, 0)[0] == "Agent+Part on point-goal (condensed)"
 
 
+def test_a_teacher_whose_environment_is_not_here_costs_its_picture_only(tmp_path):
+    run = write_run(tmp_path / "a", TAUGHT, episodes=drawn_episodes(10))
+    assert 'id="tasks-1-1"' in report(run).page.read_text()
+    config = json.loads((run.path / "config.json").read_text())
+    config["scenario"]["family"] = "nowhere_at_all:Env"
+    (run.path / "config.json").write_text(json.dumps(config))
+    found = report(run)
+    assert "seed 0: cannot be drawn." in found.page.read_text()
+    assert "its own figures cannot be drawn" in found.warnings[0].text
+    assert cells(found.table, 0)[0] == "dqn on nowhere_at_all:Env (random)"
+
+
+@dataclass(frozen=True)
 class Bill:
-    steps, updates, peak_bytes = 200, None, 3_000_000_000
-    wall_seconds = {"training": 30.0, "evaluation": 10.0}
-    total_wall_seconds, total_cpu_seconds = 40.0, 36.0
-    memory = ()
+    """What a run may hold of its costs."""
+
+    steps: int = 200
+    updates: int | None = None
+    peak_bytes: int | None = 3_000_000_000
+    wall_seconds: Mapping[str, float] = field(default_factory=lambda: {"training": 30.0, "evaluation": 10.0})
+    total_wall_seconds: float = 40.0
+    total_cpu_seconds: float = 36.0
+    memory: tuple[Any, ...] = ()
 
 
 def test_costs_are_shown_where_they_were_recorded_and_said_to_be_missing_elsewhere(tmp_path, monkeypatch):

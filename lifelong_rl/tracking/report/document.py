@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -116,6 +116,21 @@ class Document:
     def tables(self) -> list[Table]:
         """Give every table, in order."""
         return [part for section in self.sections for part in section.parts if isinstance(part, Table)]
+
+    def without_pictures(self, failures: Mapping[str, str]) -> Document:
+        """Give the document with words in place of pictures that cannot be drawn, by name with the reason."""
+        if not failures:
+            return self
+        sections = []
+        for section in self.sections:
+            parts = [
+                Words(f"{part.caption}: cannot be drawn. {failures[part.name]}")
+                if isinstance(part, Picture) and part.name in failures
+                else part
+                for part in section.parts
+            ]
+            sections.append(replace(section, parts=tuple(parts)))
+        return replace(self, sections=tuple(sections))
 
     def pictures(self) -> list[Picture]:
         """Give every picture, in order."""

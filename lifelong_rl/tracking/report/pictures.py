@@ -136,7 +136,9 @@ def svg(figure: Figure, name: str) -> str:
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
+    used = set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', text))
+    ids = {one or other for one, other in used}
+    text = re.sub(r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in ids else "", text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     text = re.sub(r'(xlink:href|href)="#', f'href="#{name}-', text)
     text = re.sub(r"font: (?:[\w-]+ )*?([\d.]+px) [^;\"]+", r"font-size: \1", text)

@@ -231,7 +231,7 @@ def definitions_section(groups: Sequence[Group]) -> Section:
     names = list(dict.fromkeys(row[0] for row in rows))
     ordered = sorted(rows, key=lambda row: names.index(row[0]))
     cells = tuple(tuple(map(Cell, (name, sign.split()[0], *others))) for name, sign, *others in ordered)
-    table = Table("definitions", "What the metrics mean", header, cells, n_labels=len(header))
+    table = Table("definitions-table", "What the metrics mean", header, cells, n_labels=len(header))
     words = "A metric with two lines was computed in two ways in different runs; such numbers are not compared."
     return Section("definitions", "Definitions", (Words(words), table) if _is_ambiguous(rows) else (table,))
 

@@ -18,7 +18,7 @@ from lifelong_rl.tracking.report import html, latex, markdown, pictures, spreads
 from lifelong_rl.tracking.report.document import Document, Warned
 from lifelong_rl.tracking.report.groups import group_runs
 from lifelong_rl.tracking.report.results import main_table
-from lifelong_rl.tracking.report.runs import ReferencesOf, Run, read_runs, write_metrics
+from lifelong_rl.tracking.report.runs import DAMAGED, ReferencesOf, Run, read_runs, write_metrics
 from lifelong_rl.tracking.report.sections import build, in_order
 from lifelong_rl.tracking.run_folder import RunFolder
 from lifelong_rl.tracking.teaching import teacher_figures
@@ -93,17 +93,19 @@ def write_report(
     others = [run for run in runs if id(run) not in counted]
     for run in runs:
         write_metrics(run.folder, run.metrics)
+    warnings += found
     if len(runs) == 1:
-        _draw_run(runs[0].folder, runs[0].log)
-    document = build(groups, others, (*warnings, *found), place)
+        warnings += _drawn_beside(runs[0])
+    document = build(groups, others, warnings, place)
+    drawn, failures = _write_figures(document, place / "figures", show_progress=show_progress)
+    document = document.without_pictures(failures)
     texts = spreadsheets.csv_files(groups, others, place)
     texts |= {"report.md": markdown.to_markdown(document), "tables.tex": latex.to_latex(document)}
-    drawn = _write_figures(document, place / "figures", show_progress=show_progress)
     texts[PAGE] = html.to_html(document, drawn)
     for name, text in texts.items():
         (place / name).write_text(text, encoding="utf-8")
     reasons = tuple(line for run in runs for line in _reasons(run))
-    return WrittenReport(place / PAGE, markdown.to_table(main_table(groups)), reasons, document.warnings)
+    return WrittenReport(place / PAGE, markdown.to_table(main_table(groups)), reasons, tuple(warnings))
 
 
 def write_reports_of_each(
@@ -140,13 +142,30 @@ def _check_place(place: Path) -> None:
         raise ValueError(f"{place} holds files that are no report's; choose another folder with --output.")
 
 
-def _write_figures(document: Document, folder: Path, *, show_progress: bool) -> dict[str, str]:
-    """Write each picture as PNG, drop those of an earlier report, and give those of the page as SVG."""
+def _drawn_beside(run: Run) -> list[Warned]:
+    """Draw a run's own figures in its folder; gives a warning where its parts are not here to draw them with."""
+    try:
+        _draw_run(run.folder, run.log)
+    except (*DAMAGED, ImportError) as error:
+        return [Warned(str(run.folder.path), f"its own figures cannot be drawn: {error}")]
+    return []
+
+
+def _write_figures(document: Document, folder: Path, *, show_progress: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Write each picture as PNG, and drop those of an earlier report.
+
+    Gives by name those of the page as SVG, and why others cannot be drawn.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     drawn: dict[str, str] = {}
+    failures: dict[str, str] = {}
     names = set()
     for picture in tqdm(document.pictures(), "drawing", disable=not show_progress):
-        figure: Figure = picture.draw()
+        try:
+            figure: Figure = picture.draw()
+        except (*DAMAGED, ImportError) as error:  # a plug-in that is not here, damaged parameters of an episode
+            failures[picture.name] = str(error)
+            continue
         (folder / f"{picture.name}.png").write_bytes(pictures.png(figure))
         names.add(f"{picture.name}.png")
         if picture.is_on_page:
@@ -154,7 +173,7 @@ def _write_figures(document: Document, folder: Path, *, show_progress: bool) -> 
     for path in folder.glob("*.png"):
         if path.name not in names:
             path.unlink()
-    return drawn
+    return drawn, failures
 
 
 def _reasons(run: Run) -> list[str]:

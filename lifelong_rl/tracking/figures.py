@@ -27,6 +27,9 @@ LINE_STYLES = ("-", "--", ":", "-.")
 SCORE_COLOURS = "viridis"
 DPI = 110
 
+MOST_COLUMNS = 8
+"""Tasks that are columns of a matrix; with more tasks than that, and fewer blocks, they are rows."""
+
 N_SIGMA = 2.0
 """A Gaussian is drawn as the ellipse at this many standard deviations."""
 
@@ -52,30 +55,44 @@ def transfer_matrix(
 
     matrix: shape (n_rows, n_tasks), masked or NaN where there was no evaluation (drawn as "n/a").
     trained: the task trained before each row's evaluation, whose cell gets a frame; None for no frame.
-    The colour scale is [0, 1] for scores and successes, the range of the values for returns.
+    The colour scale is [0, 1] for scores and successes, the range of the values for returns. Many tasks after few
+    blocks are drawn one below the other.
     """
     table = _masked_table(matrix, len(row_names), len(task_names))
-    n_rows, n_tasks = table.shape
-    figure = new_figure(2.6 + 0.85 * n_tasks, 1.7 + 0.45 * n_rows)
+    frames = [
+        (row, list(task_names).index(task))
+        for row, task in enumerate(trained or ())
+        if task is not None and task in task_names
+    ]
+    is_turned = len(task_names) > MOST_COLUMNS > len(row_names)
+    columns, rows = (row_names, task_names) if is_turned else (task_names, row_names)
+    if is_turned:
+        table, frames = table.T, [(column, row) for row, column in frames]
+    figure = new_figure(max(2.6 + 0.85 * len(columns), 4.6), 1.7 + (0.3 if is_turned else 0.45) * len(rows))
     axes = figure.add_subplot()
     low, high = (0.0, 1.0) if measured != "return" else _range(table)
     image = axes.imshow(table, cmap=SCORE_COLOURS, vmin=low, vmax=high, aspect="auto")
     axes.set_facecolor("0.92")
-    axes.set_xticks(range(n_tasks), list(map(plain, task_names)), **_slant(task_names, 8))
-    axes.set_yticks(range(n_rows), list(map(plain, row_names)))
-    axes.set_xticks(np.arange(n_tasks - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(n_rows - 1) + 0.5, minor=True)
+    _label_cells(axes, rows, columns)
+    axes.set_title(f"{measured.capitalize()} on every task after every block", fontsize=11)
+    axes.set(**{"ylabel" if is_turned else "xlabel": "evaluated task"})
+    for (row, column), number in np.ndenumerate(table.filled(np.nan)):
+        _annotate(axes, row, column, number, (low, high))
+    for row, column in frames:
+        _frame(axes, row, column)
+    figure.colorbar(image, ax=axes, label=f"mean {measured}", fraction=0.05, pad=0.03)
+    return figure
+
+
+def _label_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Name rows and columns, and part the cells."""
+    axes.set_xticks(range(len(columns)), list(map(plain, columns)), **_slant(columns, 8))
+    axes.set_yticks(range(len(rows)), list(map(plain, rows)))
+    axes.set_xticks(np.arange(len(columns) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(rows) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="evaluated task", title=f"{measured.capitalize()} on every task after every block")
-    for (row, column), number in np.ndenumerate(table.filled(np.nan)):
-        _annotate(axes, row, column, number, (low, high))
-    for row, task in enumerate(trained or ()):
-        if task is not None and task in task_names:
-            _frame(axes, row, list(task_names).index(task))
-    figure.colorbar(image, ax=axes, label=f"mean {measured}", fraction=0.05, pad=0.03)
-    return figure
 
 
 def _annotate(axes: Axes, row: int, column: int, number: float, scale: tuple[float, float]) -> None:

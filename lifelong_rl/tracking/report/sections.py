@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lifelong_rl.tracking.figures import MOST_COLUMNS
 from lifelong_rl.tracking.report import pictures, provenance, results
 from lifelong_rl.tracking.report.document import UNKNOWN, Cell, Document, Picture, Section, Table, Warned, Words
 from lifelong_rl.tracking.report.groups import Group
 from lifelong_rl.tracking.report.numbers import FEW_SEEDS, rounded
 from lifelong_rl.tracking.report.runs import Run
-
-MOST_COLUMNS = 8
-"""Tasks that are columns of a matrix; with more tasks than that, and fewer blocks, they are rows."""
 
 MOST_LINES = 7
 """Groups in one overview chart: as many as there are colours."""
@@ -92,7 +90,8 @@ def _curves_section(groups: Sequence[Group]) -> Section:
     parts.append(Words(words))
     for number, alike in enumerate(_evaluated_alike(groups), 1):
         draw = partial(pictures.overview_figure, alike)
-        parts.append(Picture(f"overview-{number}", "Mean over all tasks, all groups", draw))
+        family = alike[0].config["scenario"]["family"]
+        parts.append(Picture(f"overview-{number}", f"Mean over all tasks of {family}", draw))
     for number, group in enumerate(groups, 1):
         caption = f"{group.label}, {_seeds(group)}"
         parts.append(Picture(f"curves-{number}", caption, partial(pictures.curves_figure, group)))

@@ -33,8 +33,9 @@ section { scroll-margin-top: 3rem; }
 .warnings ul { margin: 0; padding-left: 1.1rem; } .warnings li { overflow-wrap: anywhere; }
 figure { margin: 1.25rem 0 1.75rem; }
 figcaption, caption { font-size: .88rem; font-weight: 600; text-align: left; padding-bottom: .5rem; }
+caption { white-space: nowrap; }
 .wide { overflow-x: auto; -webkit-overflow-scrolling: touch; }
-figure svg { display: block; height: auto; width: 100%; max-width: 62rem; min-width: 40rem; }
+figure svg { fill: var(--ink); display: block; height: auto; width: 100%; max-width: 62rem; min-width: 40rem; }
 svg text { fill: var(--ink); font-family: inherit; }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; line-height: 1.4; }
 th, td { padding: .38rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
@@ -75,7 +76,7 @@ footer { margin-top: 3rem; padding-top: 1rem; padding-bottom: 3rem; font-size: .
 @media print { :root { --paper: #fff; --ink: #000; --soft: #444; --rule: #ccc; --wash: #fff; --link: #000; }
   body { font-size: 10pt; } nav { display: none; } h2, figcaption, caption { break-after: avoid; }
   figure, tr, .part { break-inside: avoid; } .wide { overflow: visible; }
-  figure svg { min-width: 0; } table { font-size: 7.5pt; } th, td { padding: .2rem .35rem; }
+  figure svg { min-width: 0; } table, .notes { font-size: 7.5pt; } th, td { padding: .2rem .35rem; }
   table.matrix td { min-width: 0; } table.numbers td { white-space: normal; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; } a { text-decoration: none; } }
 """

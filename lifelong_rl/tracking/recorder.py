@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stable_baselines3.common.logger import KVWriter, Logger
 
@@ -53,14 +53,15 @@ class Recorder:
         What else the run's ``config.json`` says is a setting too. The tab shows the columns of the first run that it
         finds, so each run names every metric of its ``metrics.json``, also those that have no value there.
         """
-        from torch.utils.tensorboard.summary import hparams
+        from torch.utils.tensorboard import summary
 
+        summaries_of, writer = cast(Any, summary.hparams), cast(Any, self._writer.file_writer)
         found = hyperparameters_of(self.folder) | dict(settings)
         plain = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in found.items()}
         names = dict.fromkeys([*_metric_names(self.folder), *metrics])
         # the values are those of the tags transfer/*, which the run writes at the end of each block
-        for summary in hparams(plain, {as_tag(f"{TRANSFER}{name}"): 0.0 for name in names}):
-            self._writer.file_writer.add_summary(summary, step)
+        for message in summaries_of(plain, {as_tag(f"{TRANSFER}{name}"): 0.0 for name in names}):
+            writer.add_summary(message, step)
 
     def sb3_logger(self) -> Logger:
         """Give a Stable-Baselines3 logger that writes here, so that a run has one event stream."""

@@ -238,6 +238,7 @@ def test_a_family_that_nobody_knows_is_shown_like_any_other(tmp_path, monkeypatc
     scopes = {(r["scope"], r["task"], r["trained"], r["occurrence"], r["value"]) for r in rows(files["metrics.csv"])}
     assert ("pair", "west", "east", "0", "0.25") in scopes and ("pair", "west", "east", "1", "") in scopes
     assert ("block", "", "", "0", "1.0") in scopes
+    assert "strange &amp; co/<wbr>large" in page  # the main table, which has none of its usual metrics
     assert r"\caption{Family strange \& co." in files["tables.tex"]
 
 

@@ -36,7 +36,7 @@ MOST_COLUMNS = 5
 
 def main_table(groups: Sequence[Group]) -> Table:
     """Give the table of the main metrics: a row a group, a column a metric, mean and 95 % interval over seeds."""
-    names = [name for name in MAIN_METRICS if any(name in group.metrics for group in groups)]
+    names = main_metrics(groups)
     summaries = [{name: summarised(group, name) for name in names} for group in groups]
     header = (Cell("runs"), Cell("seeds"), *(metric_cell(name, definition(groups, name)) for name in names))
     rows = tuple(
@@ -45,6 +45,12 @@ def main_table(groups: Sequence[Group]) -> Table:
     )
     notes = undefined_notes(groups, names)
     return Table("results-table", "Main metrics", header, rows, notes, is_paper=True)
+
+
+def main_metrics(groups: Sequence[Group]) -> list[str]:
+    """Give the main metrics that the groups have; the first six of any where other families were computed."""
+    found = dict.fromkeys(name for group in groups for name in group.metrics)
+    return [name for name in MAIN_METRICS if name in found] or list(found)[: len(MAIN_METRICS)]
 
 
 def seeds_cell(group: Group) -> Cell:
@@ -163,13 +169,14 @@ def ablation_section(groups: Sequence[Group]) -> Section | None:
     """Give each component's effect on the main metrics; None where no two groups differ by components only."""
     rows: list[tuple[Cell, ...]] = []
     notes: dict[str, None] = {}
+    shown = main_metrics(groups)
     for before, after, added in ablations(groups):
         pairing, compared = compare_groups(before, after)
         pairs = Cell(str(len(pairing.after)) if pairing.is_paired else UNKNOWN, note=pairing.explanation)
         if not pairing.is_paired:
             notes[f"{added}: {pairing.explanation}"] = None
         for found in compared:
-            if found.metric not in MAIN_METRICS:
+            if found.metric not in shown:
                 continue
             metric = metric_cell(found.metric, definition(groups, found.metric))
             what = Cell(f"+ {added}", note=f"{after.label} against {before.label}")

@@ -92,9 +92,8 @@ def main(demo: Demo) -> None:
     folders = [RunFolder(path) for path in (*sequences, lesson_path)]
     report = write_report(folders, cached_references)
     print(f"\n{report.table}\n")
-    print(
-        "Scores lie in [0, 1]; over seeds: mean [95 % bootstrap interval]. '\u2013': undefined without a task sequence."
-    )
+    print("Scores lie in [0, 1]; over seeds: mean [95 % bootstrap interval].")
+    print("'\u2013': undefined without a task sequence.")
     first = next(iter(sequences))
     print(f"Report:  {report.page}")
     print(f"Figures: {first / 'report'}, {lesson_path / 'report'}, and beside them for each run")

@@ -171,7 +171,9 @@ def test_the_latex_is_balanced_and_every_row_has_its_columns(kind, request):
     assert bare(text).count("$") % 2 == 0
     assert not set('#^~<>"|_') & set(bare(text).replace(r"\width>\linewidth", ""))
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") >= 4
-    for columns, body in re.findall(r"\\begin\{tabular\}\{(\w+)\}(.*?)\\end\{tabular\}", text, flags=re.DOTALL):
+    tables = re.findall(r"\\begin\{tabular\}\{(\w+)\}\n(.*?)\n  \\end\{tabular\}", text, flags=re.DOTALL)
+    assert len(tables) == text.count(r"\begin{table}")
+    for columns, body in tables:
         lines = [line for line in body.splitlines() if line.endswith(r"\\")]
         assert lines
         for line in lines:
@@ -180,8 +182,8 @@ def test_the_latex_is_balanced_and_every_row_has_its_columns(kind, request):
 
 def test_the_latex_sets_numbers_and_names(plain):
     text = plain["tables.tex"]
-    assert r"gem/backward\_transfer $\uparrow$" in text
-    assert r"$-0.80$ {\scriptsize [$-1.00$, $-0.60$]}" in text
+    assert r"\begin{tabular}[b]{@{}r@{}}{gem/backward\_} \\ {transfer $\uparrow$}\end{tabular}" in text
+    assert r"\begin{tabular}[t]{@{}r@{}}{$-0.80$} \\ {{\scriptsize [$-1.00$, $-0.60$]}}\end{tabular}" in text
     assert r"\toprule" in text and r"\caption{Main metrics." in text and r"\label{tab:results}" in text
 
 

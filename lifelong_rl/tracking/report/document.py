@@ -44,8 +44,8 @@ class Table:
     """Columns of words at the left; those after them are numbers, which stand to the right."""
     is_folded: bool = False
     """Whether it is a detail that a page may show on demand."""
-    is_paper: bool = False
-    """Whether it is a result that belongs into a paper, and so into the LaTeX file."""
+    reading: str = ""
+    """How to read the numbers, for the caption in a paper; empty for a table that belongs into none."""
 
     def turned(self) -> Table:
         """Give the table with rows and columns exchanged; it must have one column of labels."""

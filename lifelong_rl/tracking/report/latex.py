@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lifelong_rl.tracking.report.document import Cell, Document, Table
 
 SPECIAL = {
@@ -30,6 +32,9 @@ SPECIAL = {
     "µ": r"$\mu$",
 }
 
+LINE = 16
+"""Letters in a line of a headline."""
+
 HEAD = r"""% Written by `lifelong-rl report`. In the preamble:
 %   \usepackage[T1]{fontenc}
 %   \usepackage{booktabs}
@@ -39,7 +44,7 @@ HEAD = r"""% Written by `lifelong-rl report`. In the preamble:
 
 def to_latex(document: Document) -> str:
     r"""Give the results as LaTeX tables, one after the other, to be read with ``\input``."""
-    return HEAD + "".join(f"\n{_table(table)}" for table in document.tables() if table.is_paper)
+    return HEAD + "".join(f"\n{_table(table)}" for table in document.tables() if table.reading)
 
 
 def _table(table: Table) -> str:
@@ -49,12 +54,12 @@ def _table(table: Table) -> str:
     lines = [
         r"\begin{table}[t]",
         r"  \centering\small",
-        rf"  \caption{{{escaped(table.caption)}. Mean over seeds [95\,\% bootstrap interval].}}",
+        rf"  \caption{{{escaped(table.caption)}. {escaped(table.reading)}.}}",
         rf"  \label{{tab:{table.name.removesuffix('-table')}}}",
         r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"  \begin{{tabular}}{{{columns}}}",
         r"    \toprule",
-        _row(table.header),
+        _row(table.header, is_header=True),
         r"    \midrule",
         *body,
         r"    \bottomrule",
@@ -65,14 +70,34 @@ def _table(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(cells: tuple[Cell, ...]) -> str:
-    return "    " + " & ".join(_cell(cell) for cell in cells) + r" \\"
+def _row(cells: tuple[Cell, ...], *, is_header: bool = False) -> str:
+    return (
+        "    " + " & ".join(_header(cell, i) if is_header else _cell(cell) for i, cell in enumerate(cells)) + r" \\"
+    )
+
+
+def _header(cell: Cell, column: int) -> str:
+    """Give a headline in short lines, one above the other: wide tables would be scaled down to nothing."""
+    lines = [""]
+    for piece in re.findall(r"[^\s/_]+[/_]?|\s+", cell.text):
+        if lines[-1] and len(lines[-1]) + len(piece) > LINE and not piece.isspace():
+            lines.append("")
+        lines[-1] += piece
+    return _stacked([escaped(line.strip()) for line in lines], "l" if column == 0 else "r", "b")
 
 
 def _cell(cell: Cell) -> str:
     text = _minus(escaped(cell.text))
-    # braces: a row that begins with [ would be read as the length that \\ may take
-    return rf"{text} {{\scriptsize {_minus(escaped(cell.aside))}}}" if cell.aside else f"{{{text}}}"
+    if cell.aside:
+        return _stacked([text, rf"{{\scriptsize {_minus(escaped(cell.aside))}}}"], "r", "t")
+    return f"{{{text}}}"  # braces: a row that begins with [ would be read as the length that \\ may take
+
+
+def _stacked(lines: list[str], side: str, anchor: str) -> str:
+    if len(lines) == 1:
+        return f"{{{lines[0]}}}"
+    inside = r" \\ ".join(f"{{{line}}}" for line in lines)
+    return rf"\begin{{tabular}}[{anchor}]{{@{{}}{side}@{{}}}}{inside}\end{{tabular}}"
 
 
 def _minus(text: str) -> str:

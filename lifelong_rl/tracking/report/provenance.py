@@ -90,7 +90,14 @@ def costs_section(groups: Sequence[Group]) -> Section:
     rows = tuple((Cell(group.label), *_costs(group)) for group in groups)
     n_unknown = sum(run.costs is None for group in groups for run in group.runs)
     notes = (f"{UNKNOWN} {NOT_RECORDED} by {n_unknown} run(s).",) if n_unknown else ()
-    table = Table("costs-table", "Cost of a run", tuple(map(Cell, header)), rows, notes, is_paper=True)
+    table = Table(
+        "costs-table",
+        "Cost of a run",
+        tuple(map(Cell, header)),
+        rows,
+        notes,
+        reading="Mean over runs, and the smallest and largest",
+    )
     words = (
         "Means over the runs of a group, with the smallest and largest. Evaluation: its share of the wall time. "
         "Times are of the machine that ran it, whatever else ran there; memory is what the agent held at the end."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lifelong_rl.evaluation.metrics import MetricValue
 from lifelong_rl.tracking.report.comparing import Comparison, ablations, compare_groups
@@ -30,6 +31,8 @@ MAIN_METRICS = (
 
 ARROWS = {"higher is better": "↑", "lower is better": "↓"}
 
+MEAN = "Mean over seeds [95 % bootstrap interval]"
+
 MOST_COLUMNS = 5
 """A family's table has a column a group up to so many groups; with more of them groups are rows."""
 
@@ -44,7 +47,7 @@ def main_table(groups: Sequence[Group]) -> Table:
         for group, found in zip(groups, summaries, strict=True)
     )
     notes = undefined_notes(groups, names)
-    return Table("results-table", "Main metrics", header, rows, notes, is_paper=True)
+    return Table("results-table", "Main metrics", header, rows, notes, reading=MEAN)
 
 
 def main_metrics(groups: Sequence[Group]) -> list[str]:
@@ -128,7 +131,7 @@ def _family_table(family: str, names: Sequence[str], groups: Sequence[Group]) ->
         for name in names
     )
     table = Table(f"family-{_slug(family)}", f"Family {family}", header, rows, undefined_notes(groups, names))
-    table = Table(**(vars(table) | {"is_paper": True}))
+    table = replace(table, reading=MEAN)
     return table if len(groups) <= MOST_COLUMNS else table.turned()
 
 
@@ -199,7 +202,7 @@ def ablation_section(groups: Sequence[Group]) -> Section | None:
                 "called unclear where the interval of the difference holds 0. Nothing is corrected for looking at "
                 "several metrics."
             ),
-            Table(**(vars(table) | {"is_paper": True})),
+            replace(table, reading="Difference of means [95 % bootstrap interval over pairs]"),
         ),
     )
 

@@ -1,6 +1,7 @@
 """The command line: bad input is one clear error, plug-ins work, and help is quick."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lifelong_rl.cli import main, parse_options
+from lifelong_rl.cli import main, parse, parse_options
 
 TINY = ["policy_kwargs.net_arch=[16]", "learning_starts=30", "batch_size=16", "buffer_size=500"]
 
@@ -471,6 +472,14 @@ def test_a_report_can_train_the_references_it_lacks(two_seeds, capsys):
     found = {f"{m['family']}/{m['name']}": m for m in metrics}
     assert len([path for path in (two_seeds / ".references").iterdir() if path.is_dir()]) == 2
     assert "reference" not in (found["cw/forward_transfer"]["reason"] or "")
+
+
+def test_the_commands_of_the_page_on_reports_parse():
+    page = (Path(__file__).resolve().parents[1] / "docs" / "report.md").read_text()
+    commands = [line.strip() for line in page.splitlines() if line.startswith("    lifelong-rl ")]
+    assert len(commands) >= 6
+    for command in commands:
+        parse(shlex.split(command.split(" #")[0])[1:])
 
 
 # Lists, help, options

@@ -78,7 +78,10 @@ class Recorder:
 
 
 def hyperparameters_of(folder: Path) -> dict[str, Any]:
-    """Give what tells runs apart, from a run's ``config.json``: the same names for every run; nothing without it."""
+    """Give what tells runs apart, from a run's ``config.json``: the same names for every run; nothing without it.
+
+    TensorBoard orders them by name and shows the first five at first, so the options go under "settings".
+    """
     path = folder / "config.json"
     if not path.is_file():
         return {}
@@ -87,10 +90,8 @@ def hyperparameters_of(folder: Path) -> dict[str, Any]:
     teachers = dict.fromkeys(block["teacher"] for block in blocks if block.get("teacher"))
     return {
         "components": "+".join(name.rpartition(":")[2] for name, _ in agent["components"]) or "none",
-        "component_options": json.dumps({name: options for name, options in agent["components"]}, sort_keys=True),
-        "agent_options": json.dumps(agent["options"], sort_keys=True),
+        "settings": json.dumps(agent["options"] | dict(agent["components"]), sort_keys=True),
         "teacher": "+".join(teachers) or "none",
-        "blocks": len(blocks),
         "steps": sum(block["steps"] for block in blocks),
         "n_envs": config["n_envs"],
     }

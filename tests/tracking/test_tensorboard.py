@@ -105,7 +105,7 @@ def test_the_hparams_tab_names_every_metric_by_the_tag_of_its_curve(stream, taug
         defined = {tag for tag in events(folder).Tags()["scalars"] if tag.startswith("transfer/")}
         assert defined <= metrics
     assert columns[0] == columns[1]
-    assert {"agent", "components", "teacher", "scenario", "seed", "steps", "agent_options"} <= columns[0][1]
+    assert {"agent", "components", "teacher", "scenario", "seed", "steps", "settings"} <= columns[0][1]
     roots = {tag.split("/")[0] for tag in events(stream).Tags()["scalars"]}
     assert roots <= {"eval", "rollout", "train", "time", "transfer", "components"}
 

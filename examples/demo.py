@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from lifelong_rl import AgentConfig, RunConfig, RunFolder, condensed, curriculum, ensure_trained
 from lifelong_rl.teachers import ALPGMM
-from lifelong_rl.tracking.report import report_runs
+from lifelong_rl.tracking.report import write_report
 from lifelong_rl.training.references import cached_references, reference_configs, reference_path
 
 DQN_OPTIONS = {
@@ -90,9 +90,12 @@ def main(demo: Demo) -> None:
     lesson_path = demo.runs / "cartpole" / "ppo-alp-gmm-s0"
     train_all({lesson_path: lesson} | sequences | references, demo.workers)
     folders = [RunFolder(path) for path in (*sequences, lesson_path)]
-    print(f"\n{report_runs(folders, cached_references)}\n")
-    print("Scores lie in [0, 1]; over seeds: mean [95 % bootstrap interval]. '-': undefined without a task sequence.")
+    report = write_report(folders, cached_references)
+    print(f"\n{report.table}\n")
+    print("Scores lie in [0, 1]; over seeds: mean [95 % bootstrap interval].")
+    print("'\u2013': undefined without a task sequence.")
     first = next(iter(sequences))
+    print(f"Report:  {report.page}")
     print(f"Figures: {first / 'report'}, {lesson_path / 'report'}, and beside them for each run")
     print(f"Curves:  .venv/bin/tensorboard --logdir {demo.runs}")
     print(f"Done in {time.monotonic() - started:.0f} s.")

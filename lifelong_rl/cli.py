@@ -173,7 +173,11 @@ class Resume:
 
 @dataclass(frozen=True)
 class Report:
-    """Compute the metrics and figures of runs again, from their folders, and print a table over seeds."""
+    """Write a report of runs from their folders alone, and print its main table over seeds.
+
+    The report is one page that needs nothing else (index.html), and the same as Markdown, LaTeX tables, CSV, and
+    figures as PNG. It lies in the folder `report` of the run, or of the folder that all the runs share.
+    """
 
     paths: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Run folders, or folders that hold some."""
@@ -181,6 +185,10 @@ class Report:
     """First train the missing reference runs, which forward transfer by area compares with."""
     reasons: bool = False
     """Say of each undefined metric why it is."""
+    output: Path | None = None
+    """The report's folder."""
+    each: bool = False
+    """Also write a report of each run, in its own folder."""
 
     def run(self) -> None:
         """Report."""
@@ -193,7 +201,32 @@ class Report:
 
             for folder in folders:
                 train_references(RunConfig.from_json(folder.config), folder.path)
-        _print_report(folders, with_reasons=self.reasons)
+        _print_report(folders, with_reasons=self.reasons, output=self.output, each=self.each)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Compare the runs B with the runs A, metric by metric, in pairs of one seed where both walk the same scenario.
+
+    Gives the mean of each, the difference B - A with its 95 % bootstrap interval, and the probability that a run of B
+    is better than one of A. Says what makes them hard to compare, and compares no numbers of different definitions.
+    """
+
+    a: Annotated[str, tyro.conf.Positional]
+    """Runs that differ only by their seed: a run folder, a folder that holds them, or a pattern in quotes such as
+    'runs/x/dqn-condensed-s*'. Without B: a folder with two such groups."""
+    b: Annotated[str, tyro.conf.Positional] = ""
+    """The runs to compare with them."""
+    json: bool = False
+    """Print one JSON document instead of the table."""
+
+    def run(self) -> None:
+        """Compare."""
+        from lifelong_rl.tracking.report.versus import compare_runs
+        from lifelong_rl.training.references import cached_references
+
+        found = compare_runs(self.a, self.b, cached_references)
+        print(json.dumps(found.to_json(), indent=2, allow_nan=False) if self.json else found.to_text())
 
 
 @dataclass(frozen=True)
@@ -312,7 +345,7 @@ class List:
             print(f"{name.ljust(width)}  {summary}")
 
 
-Command = Train | Resume | Report | Bench | CheckTeacher | List
+Command = Train | Resume | Report | Compare | Bench | CheckTeacher | List
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
@@ -352,6 +385,7 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
         "train": Train,
         "resume": Resume,
         "report": Report,
+        "compare": Compare,
         "bench": Bench,
         "check-teacher": CheckTeacher,
         "list": List,
@@ -381,18 +415,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _print_report(folders: Sequence[RunFolder], *, with_reasons: bool = False) -> None:
-    from lifelong_rl.tracking import report
+def _print_report(
+    folders: Sequence[RunFolder], *, with_reasons: bool = False, output: Path | None = None, each: bool = False
+) -> None:
+    from lifelong_rl.tracking.report import write_report, write_reports_of_each
     from lifelong_rl.training.references import cached_references
 
-    print(report.report_runs(folders, cached_references))
+    is_long = len(folders) > 5
+    if each and len(folders) > 1:
+        write_reports_of_each(folders, cached_references, show_progress=is_long)
+    report = write_report(folders, cached_references, output, show_progress=is_long)
+    print(report.table)
     if with_reasons:
-        for folder in folders:
-            lines = report.reasons(report.score_run(folder, cached_references(folder)))
-            print("\n".join(f"{folder.path}: {line}" for line in lines))
-    print("Scores lie in [0, 1]; over seeds: mean [95 % bootstrap interval]; '-': undefined (report --reasons).")
-    print(f"Figures: {folders[0].report_path}{' and beside it' if len(folders) > 1 else ''}")
-    print(f"Curves:  tensorboard --logdir {os.path.commonpath([folder.path for folder in folders])}")
+        print("\n".join(report.reasons))
+    for warned in report.warnings:
+        print(f"warning: {warned.subject}: {warned.text}", file=sys.stderr)
+    print("Scores lie in [0, 1]; over seeds: mean [95 % bootstrap interval]; '\u2013': undefined (report --reasons).")
+    print(f"Report: {report.page}; as Markdown, CSV, LaTeX and PNG beside it")
+    print(f"Curves: tensorboard --logdir {os.path.commonpath([folder.path for folder in folders])}")
 
 
 def _built_in(what: str) -> dict[str, str | Callable[..., Any]]:

@@ -1,13 +1,15 @@
 """The command line: bad input is one clear error, plug-ins work, and help is quick."""
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from lifelong_rl.cli import main, parse_options
+from lifelong_rl.cli import main, parse, parse_options
 from lifelong_rl.scenarios import SCENARIOS
 
 TINY = ["policy_kwargs.net_arch=[16]", "learning_starts=30", "batch_size=16", "buffer_size=500"]
@@ -446,6 +448,42 @@ def test_a_report_shows_an_interval_over_seeds_and_none_for_one(two_seeds, capsy
     assert cells[1] == "1" and "[" not in row
 
 
+def test_a_report_is_a_page_where_it_was_asked_for_and_of_each_run_too(two_seeds, tmp_path, capsys):
+    assert main(["report", str(two_seeds), "--output", str(tmp_path / "paper"), "--each"]) == 0
+    assert f"Report: {tmp_path / 'paper' / 'index.html'}" in capsys.readouterr().out
+    for folder in (tmp_path / "paper", *(two_seeds / f"dqn-condensed-s{seed}" / "report" for seed in (0, 1))):
+        assert {"index.html", "report.md", "tables.tex", "metrics.csv", "figures"} <= {
+            p.name for p in folder.iterdir()
+        }
+    assert "report/index.html" in (tmp_path / "paper" / "index.html").read_text()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").touch()
+    assert_refused(
+        ["report", str(two_seeds), "--output", str(tmp_path / "thesis")], capsys, "no report's", "--output"
+    )
+
+
+def test_a_damaged_run_among_others_is_a_warning(two_seeds, tmp_path, capsys):
+    shutil.copytree(two_seeds, tmp_path / "runs")
+    (tmp_path / "runs" / "dqn-condensed-s1" / "config.json").write_text("{")
+    assert main(["report", str(tmp_path / "runs")]) == 0
+    printed = capsys.readouterr()
+    assert "dqn-condensed-s1: left out" in printed.err and "damaged" in printed.err
+    assert "| dqn on point-goal (condensed) | 1 " in printed.out
+
+
+def test_two_runs_are_compared_as_text_and_as_json(two_seeds, capsys):
+    paths = [str(two_seeds / f"dqn-condensed-s{seed}") for seed in (0, 1)]
+    assert main(["compare", *paths]) == 0
+    assert "not paired: they share fewer than two seeds" in capsys.readouterr().out
+    assert main(["compare", *paths, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["a"]["seeds"], found["b"]["seeds"], found["is_paired"]) == ([0], [1], False)
+    assert all(metric["difference_interval"] is None and metric["reason"] for metric in found["metrics"])
+    assert_refused(["compare", paths[0]], capsys, "must hold two groups")
+    assert_refused(["compare", "nowhere", paths[0]], capsys, "nowhere does not exist")
+
+
 def test_a_report_says_why_a_metric_is_undefined(two_seeds, capsys):
     assert main(["report", str(two_seeds), "--reasons"]) == 0
     assert "cw/forward_transfer: " in capsys.readouterr().out
@@ -458,6 +496,14 @@ def test_a_report_can_train_the_references_it_lacks(two_seeds, capsys):
     found = {f"{m['family']}/{m['name']}": m for m in metrics}
     assert len([path for path in (two_seeds / ".references").iterdir() if path.is_dir()]) == 2
     assert "reference" not in (found["cw/forward_transfer"]["reason"] or "")
+
+
+def test_the_commands_of_the_page_on_reports_parse():
+    page = (Path(__file__).resolve().parents[1] / "docs" / "report.md").read_text()
+    commands = [line.strip() for line in page.splitlines() if line.startswith("    lifelong-rl ")]
+    assert len(commands) >= 6
+    for command in commands:
+        parse(shlex.split(command.split(" #")[0])[1:])
 
 
 # Lists, help, options
@@ -485,7 +531,7 @@ def test_help_of_every_command_imports_neither_torch_nor_stable_baselines():
     code = """
 import sys
 from lifelong_rl.cli import main
-for command in ([], ["train"], ["resume"], ["report"], ["list"]):
+for command in ([], ["train"], ["resume"], ["report"], ["compare"], ["list"]):
     try:
         main([*command, "--help"])
     except SystemExit as end:

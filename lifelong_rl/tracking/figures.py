@@ -27,6 +27,9 @@ LINE_STYLES = ("-", "--", ":", "-.")
 SCORE_COLOURS = "viridis"
 DPI = 110
 
+MOST_COLUMNS = 8
+"""Tasks that are columns of a matrix; with more tasks than that, and fewer blocks, they are rows."""
+
 N_SIGMA = 2.0
 """A Gaussian is drawn as the ellipse at this many standard deviations."""
 
@@ -52,30 +55,44 @@ def transfer_matrix(
 
     matrix: shape (n_rows, n_tasks), masked or NaN where there was no evaluation (drawn as "n/a").
     trained: the task trained before each row's evaluation, whose cell gets a frame; None for no frame.
-    The colour scale is [0, 1] for scores and successes, the range of the values for returns.
+    The colour scale is [0, 1] for scores and successes, the range of the values for returns. Many tasks after few
+    blocks are drawn one below the other.
     """
     table = _masked_table(matrix, len(row_names), len(task_names))
-    n_rows, n_tasks = table.shape
-    figure = _figure(2.6 + 0.85 * n_tasks, 1.7 + 0.45 * n_rows)
+    frames = [
+        (row, list(task_names).index(task))
+        for row, task in enumerate(trained or ())
+        if task is not None and task in task_names
+    ]
+    is_turned = len(task_names) > MOST_COLUMNS > len(row_names)
+    columns, rows = (row_names, task_names) if is_turned else (task_names, row_names)
+    if is_turned:
+        table, frames = table.T, [(column, row) for row, column in frames]
+    figure = new_figure(max(2.6 + 0.85 * len(columns), 4.6), 1.7 + (0.3 if is_turned else 0.45) * len(rows))
     axes = figure.add_subplot()
     low, high = (0.0, 1.0) if measured != "return" else _range(table)
     image = axes.imshow(table, cmap=SCORE_COLOURS, vmin=low, vmax=high, aspect="auto")
     axes.set_facecolor("0.92")
-    axes.set_xticks(range(n_tasks), task_names, **_slant(task_names, 8))
-    axes.set_yticks(range(n_rows), row_names)
-    axes.set_xticks(np.arange(n_tasks - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(n_rows - 1) + 0.5, minor=True)
+    _label_cells(axes, rows, columns)
+    axes.set_title(f"{measured.capitalize()} on every task after every block", fontsize=11)
+    axes.set(**{"ylabel" if is_turned else "xlabel": "evaluated task"})
+    for (row, column), number in np.ndenumerate(table.filled(np.nan)):
+        _annotate(axes, row, column, number, (low, high))
+    for row, column in frames:
+        _frame(axes, row, column)
+    figure.colorbar(image, ax=axes, label=f"mean {measured}", fraction=0.05, pad=0.03)
+    return figure
+
+
+def _label_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Name rows and columns, and part the cells."""
+    axes.set_xticks(range(len(columns)), list(map(plain, columns)), **_slant(columns, 8))
+    axes.set_yticks(range(len(rows)), list(map(plain, rows)))
+    axes.set_xticks(np.arange(len(columns) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(rows) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="evaluated task", title=f"{measured.capitalize()} on every task after every block")
-    for (row, column), number in np.ndenumerate(table.filled(np.nan)):
-        _annotate(axes, row, column, number, (low, high))
-    for row, task in enumerate(trained or ()):
-        if task is not None and task in task_names:
-            _frame(axes, row, list(task_names).index(task))
-    figure.colorbar(image, ax=axes, label=f"mean {measured}", fraction=0.05, pad=0.03)
-    return figure
 
 
 def _annotate(axes: Axes, row: int, column: int, number: float, scale: tuple[float, float]) -> None:
@@ -106,20 +123,27 @@ def score_curves(
     *,
     blocks: Sequence[Stretch] = (),
     measured: Measured = "score",
+    band: tuple[ArrayLike, ArrayLike] | None = None,
+    legend: str = "evaluated task",
 ) -> Figure:
     """Draw one line a task over environment steps, with the blocks shaded in the colour of their task.
 
     steps: shape (n_points,). scores: shape (n_points, n_tasks), masked or NaN where there was no evaluation.
-    A line is thick while its task is trained.
+    A line is thick while its task is trained. band: lower and upper limits around the lines, each of the shape of
+    scores, masked or NaN where there is none. legend: what the lines are.
     """
     x = np.asarray(steps, dtype=np.float64)
     table = _masked_table(scores, len(x), len(task_names))
-    figure = _figure(9.0, max(3.8, 1.2 + 0.24 * len(task_names)))
+    figure = new_figure(9.0, max(3.8, 1.2 + 0.24 * len(task_names)))
     axes = figure.add_subplot()
     styles = {task: _line_style(i) for i, task in enumerate(task_names)}
+    limits = [] if band is None else [tuple(_masked_table(limit, *table.shape) for limit in band)]
+    lines: list[Any] = []
     for column, (task, style) in enumerate(styles.items()):
         marker = "o" if len(x) <= 40 else None
-        axes.plot(x, table[:, column], label=task, lw=1.4, marker=marker, ms=3, **style)
+        lines += axes.plot(x, table[:, column], label=task, lw=1.4, marker=marker, ms=3, **style)
+        for low, high in limits:
+            axes.fill_between(x, low[:, column], high[:, column], color=style["color"], alpha=0.16, lw=0)
     for block in blocks:
         colour = styles[block.trained]["color"] if block.trained in styles else "0.5"
         axes.axvspan(block.first_step, block.last_step, color=colour, alpha=0.10, lw=0)
@@ -133,8 +157,10 @@ def score_curves(
         axes.set_ylim(-0.03, 1.03)
     axes.margins(x=0.01)
     axes.xaxis.set_major_formatter(_steps_formatter())
-    _clean(axes)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", title="evaluated task", frameon=False)
+    clean(axes)
+    # long names beside the chart would leave it no room
+    place: Any = "outside right upper" if max(map(len, task_names), default=0) <= 24 else "outside lower left"
+    figure.legend(lines, list(map(plain, task_names)), loc=place, title=legend, frameon=False, alignment="left")
     return figure
 
 
@@ -156,7 +182,7 @@ def _name_blocks(axes: Axes, blocks: Sequence[Stretch]) -> None:
     )
     for name, block in zip(names, blocks, strict=True):
         axes.annotate(
-            name,
+            plain(name),
             ((block.first_step + block.last_step) / 2, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 4),
@@ -194,20 +220,20 @@ def task_distribution(
     units = space.check_points(np.asarray(points, dtype=np.float64).reshape(-1, space.dimension))[-n_last:]
     values = None if scores is None else _scores_of(scores, len(np.asarray(points)))[-n_last:]
     mixture = [_gaussian(mean, covariance, space.dimension) for mean, covariance in gaussians]
-    figure = _figure(6.4, 4.8 if space.dimension > 1 else 4.0)
+    figure = new_figure(6.4, 4.8 if space.dimension > 1 else 4.0)
     axes = figure.add_subplot()
     if space.dimension == 1:
         _draw_histogram(figure, axes, units[:, 0], values, mixture, density, score_label)
-        _set_feature_axis(axes.xaxis, space.features[0])
+        set_feature_axis(axes.xaxis, space.features[0])
         shown: tuple[int, ...] = (0,)
     else:
         shown = _chosen_axes(space, features)
         _draw_scatter(figure, axes, units, values, mixture, density, shown, score_label)
-        _set_feature_axis(axes.xaxis, space.features[shown[0]])
-        _set_feature_axis(axes.yaxis, space.features[shown[1]])
+        set_feature_axis(axes.xaxis, space.features[shown[0]])
+        set_feature_axis(axes.yaxis, space.features[shown[1]])
     hidden = f", {len(shown)} of {space.dimension} features" if len(shown) < space.dimension else ""
     axes.set_title(f"{space.family}: the last {len(units)} tasks{hidden}", fontsize=11)
-    _clean(axes)
+    clean(axes)
     return figure
 
 
@@ -286,7 +312,7 @@ def _draw_histogram(
     axes.set(xlim=(-0.02, 1.02), ylabel="number of tasks")
 
 
-def _set_feature_axis(axis: Any, feature: Feature) -> None:
+def set_feature_axis(axis: Any, feature: Feature) -> None:
     """Label an axis over [0, 1] with the feature's name and its values in its own unit."""
     ticks = _feature_ticks(feature)
     axis.set_ticks([feature.to_unit(tick) for tick in ticks], [_tick_text(tick) for tick in ticks])
@@ -363,10 +389,16 @@ def _masked_table(values: ArrayLike, n_rows: int, n_columns: int) -> Any:
     return table
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Give an empty figure of this size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def plain(text: str) -> str:
+    """Give text so that matplotlib takes no dollar sign in it for the start of a formula."""
+    return text.replace("$", r"\$")
 
 
 def _slant(names: Sequence[str], n_fitting: int) -> dict[str, Any]:
@@ -381,7 +413,8 @@ def _steps_formatter() -> Any:
     return EngFormatter(sep="")
 
 
-def _clean(axes: Axes) -> None:
+def clean(axes: Axes) -> None:
+    """Leave the axes a frame at the left and at the bottom, and faint lines to read heights by."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.9", lw=0.7)
     axes.set_axisbelow(True)

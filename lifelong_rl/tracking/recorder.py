@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stable_baselines3.common.logger import KVWriter, Logger
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+TRANSFER = "transfer/"
+"""Begins the tags of metrics."""
 
 
 class Recorder:
@@ -43,9 +48,20 @@ class Recorder:
         self._writer.add_custom_scalars(layout)
 
     def hyperparameters(self, settings: Mapping[str, Any], metrics: Mapping[str, float], step: int) -> None:
-        """Write the settings with the final metrics for TensorBoard's hparams tab."""
-        plain = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in settings.items()}
-        self._writer.add_hparams(plain, dict(metrics), run_name=".", global_step=step)
+        """Write the settings with the final metrics, by "family/metric", for TensorBoard's hparams tab.
+
+        What else the run's ``config.json`` says is a setting too. The tab shows the columns of the first run that it
+        finds, so each run names every metric of its ``metrics.json``, also those that have no value there.
+        """
+        from torch.utils.tensorboard import summary
+
+        summaries_of, writer = cast(Any, summary.hparams), cast(Any, self._writer.file_writer)
+        found = hyperparameters_of(self.folder) | dict(settings)
+        plain = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in found.items()}
+        names = dict.fromkeys([*_metric_names(self.folder), *metrics])
+        # the values are those of the tags transfer/*, which the run writes at the end of each block
+        for message in summaries_of(plain, {as_tag(f"{TRANSFER}{name}"): 0.0 for name in names}):
+            writer.add_summary(message, step)
 
     def sb3_logger(self) -> Logger:
         """Give a Stable-Baselines3 logger that writes here, so that a run has one event stream."""
@@ -59,6 +75,32 @@ class Recorder:
     def close(self) -> None:
         """Flush and close."""
         self._writer.close()
+
+
+def hyperparameters_of(folder: Path) -> dict[str, Any]:
+    """Give what tells runs apart, from a run's ``config.json``: the same names for every run; nothing without it.
+
+    TensorBoard orders them by name and shows the first five at first, so the options go under "settings".
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        return {}
+    config = json.loads(path.read_text(encoding="utf-8"))
+    blocks, agent = config["scenario"]["blocks"], config["agent"]
+    teachers = dict.fromkeys(block["teacher"] for block in blocks if block.get("teacher"))
+    return {
+        "components": "+".join(name.rpartition(":")[2] for name, _ in agent["components"]) or "none",
+        "settings": json.dumps(agent["options"] | dict(agent["components"]), sort_keys=True),
+        "teacher": "+".join(teachers) or "none",
+        "steps": sum(block["steps"] for block in blocks),
+        "n_envs": config["n_envs"],
+    }
+
+
+def _metric_names(folder: Path) -> list[str]:
+    path = folder / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return [f"{metric['family']}/{metric['name']}" for metric in metrics]
 
 
 class _SB3Output(KVWriter):

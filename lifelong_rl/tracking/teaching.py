@@ -55,10 +55,11 @@ def teacher_figures(folder: RunFolder) -> dict[str, Figure]:
 
     By name: "task_distribution" for a run with one such block, else "task_distribution-N" for the N-th block.
     """
-    scenario = Scenario.from_json(folder.config["scenario"])
-    taught = [index for index, block in enumerate(scenario.blocks) if block.teacher]
+    data = folder.config["scenario"]
+    taught = [index for index, block in enumerate(data["blocks"]) if block.get("teacher")]
     if not taught:
         return {}
+    scenario = Scenario.from_json(data)
     episodes = [episode for episode in folder.episodes() if "params" in episode]
     drawn = {}
     for index in taught:

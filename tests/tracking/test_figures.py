@@ -64,6 +64,31 @@ def test_the_matrix_of_returns_takes_any_range(table):
     assert low < high
 
 
+def test_many_tasks_after_few_blocks_stand_one_below_the_other():
+    names = [f"task-{i}" for i in range(9)]
+    figure = transfer_matrix(np.arange(18).reshape(2, 9) / 18, names, ["before", "after"], trained=[None, "task-3"])
+    axes = drawn(figure)
+    assert [label.get_text() for label in axes.get_yticklabels()] == names
+    assert texts(axes)[:2] == ["0.00", "0.50"]
+    (frame,) = axes.patches
+    assert (frame.get_x(), frame.get_y()) == pytest.approx((0.54, 2.56))
+
+
+def test_a_band_lies_around_its_line_and_has_its_gaps():
+    low, high = np.array([[0.0], [np.nan], [0.2]]), np.array([[0.2], [np.nan], [0.4]])
+    axes = drawn(score_curves([0, 10, 20], [[0.1], [0.2], [0.3]], ["a"], band=(low, high)))
+    (band,) = axes.collections
+    assert band.get_datalim(axes.transData).y0 == 0.0 and band.get_datalim(axes.transData).y1 == 0.4
+    with pytest.raises(ValueError, match=r"shape \(3, 1\), found \(2, 1\)"):
+        score_curves([0, 10, 20], [[0.1], [0.2], [0.3]], ["a"], band=(low[:2], high))
+
+
+def test_dollar_signs_and_underscores_in_names_are_no_formulas_and_no_secrets():
+    figure = score_curves([0, 10], [[0.1, 0.2], [0.3, 0.4]], ["a$b$c", "_x"])
+    drawn(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [r"a\$b\$c", "_x"]
+
+
 def test_a_matrix_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"shape \(1, 2\), found \(1, 3\)"):
         transfer_matrix([[0.1, 0.2, 0.3]], ["a", "b"], ["after a"])

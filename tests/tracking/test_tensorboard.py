@@ -4,6 +4,7 @@ import json
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from lifelong_rl.envs import FAMILIES
 from lifelong_rl.evaluation import FAMILIES as METRIC_FAMILIES
@@ -89,6 +90,24 @@ def test_the_hyperparameters_the_configuration_and_one_chart_of_all_tasks_are_th
     assert b"eval/.*/score" in layout
     text = found.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
     assert '"point-goal"' in text
+
+
+def test_the_hparams_tab_names_every_metric_by_the_tag_of_its_curve(stream, taught):
+    """TensorBoard shows the columns that one run asks for, so all runs must ask for the same."""
+    columns = []
+    for folder in (stream, taught):
+        content = HParamsPluginData.FromString(
+            events(folder).summary_metadata["_hparams_/experiment"].plugin_data.content
+        )
+        metrics = {info.name.tag for info in content.experiment.metric_infos}
+        settings = {info.name for info in content.experiment.hparam_infos}
+        columns.append((metrics, settings))
+        defined = {tag for tag in events(folder).Tags()["scalars"] if tag.startswith("transfer/")}
+        assert defined <= metrics
+    assert columns[0] == columns[1]
+    assert {"agent", "components", "teacher", "scenario", "seed", "steps", "settings"} <= columns[0][1]
+    roots = {tag.split("/")[0] for tag in events(stream).Tags()["scalars"]}
+    assert roots <= {"eval", "rollout", "train", "time", "transfer", "components"}
 
 
 def test_a_resumed_run_is_one_curve_with_its_hyperparameters_once(stream):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -47,20 +47,19 @@ class Recorder:
         layout = {"all tasks": {what: ["Multiline", [rf"eval/.*/{what}"]] for what in ("score", "return", "success")}}
         self._writer.add_custom_scalars(layout)
 
-    def hyperparameters(self, settings: Mapping[str, Any], metrics: Mapping[str, float], step: int) -> None:
-        """Write the settings with the final metrics, by "family/metric", for TensorBoard's hparams tab.
+    def hyperparameters(self, settings: Mapping[str, Any], metrics: Iterable[str], step: int) -> None:
+        """Write the settings and the names of the metrics, "family/metric", for TensorBoard's hparams tab.
 
         What else the run's ``config.json`` says is a setting too. The tab shows the columns of the first run that it
-        finds, so each run names every metric of its ``metrics.json``, also those that have no value there.
+        finds, so each run must name every metric, also those that have no value there.
         """
         from torch.utils.tensorboard import summary
 
         summaries_of, writer = cast(Any, summary.hparams), cast(Any, self._writer.file_writer)
         found = hyperparameters_of(self.folder) | dict(settings)
         plain = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in found.items()}
-        names = dict.fromkeys([*_metric_names(self.folder), *metrics])
         # the values are those of the tags transfer/*, which the run writes at the end of each block
-        for message in summaries_of(plain, {as_tag(f"{TRANSFER}{name}"): 0.0 for name in names}):
+        for message in summaries_of(plain, {as_tag(f"{TRANSFER}{name}"): 0.0 for name in metrics}):
             writer.add_summary(message, step)
 
     def sb3_logger(self) -> Logger:
@@ -95,12 +94,6 @@ def hyperparameters_of(folder: Path) -> dict[str, Any]:
         "steps": sum(block["steps"] for block in blocks),
         "n_envs": config["n_envs"],
     }
-
-
-def _metric_names(folder: Path) -> list[str]:
-    path = folder / "metrics.json"
-    metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return [f"{metric['family']}/{metric['name']}" for metric in metrics]
 
 
 class _SB3Output(KVWriter):

@@ -210,10 +210,13 @@ class Trainer:
     def _finish(self) -> None:
         from lifelong_rl.tracking.report import report_run
 
-        values = report_run(self.folder, cached_references(self.folder))
+        references = cached_references(self.folder)
+        names = [f"{metric.family}/{metric.name}" for metric in score(self.folder.log(), references=references)]
         settings = {"agent": self.config.agent.label, "scenario": self.scenario.name, "seed": self.config.seed}
-        self.recorder.hyperparameters(settings | {"family": self.scenario.family}, values, self.step)
+        self.recorder.hyperparameters(settings | {"family": self.scenario.family}, names, self.step)
+        self.recorder.sizes()  # flushed before the report, whose last file says that the run is finished
         self.folder.save_costs(self.meter.read(self.agent, self.step))
+        report_run(self.folder, references)
 
     def _close(self) -> None:
         self.folder.flush()

@@ -52,8 +52,8 @@ def report_run(folder: RunFolder, references: References | None = None) -> dict[
     """
     log = folder.log()
     metrics = score(log, references=references)
-    write_metrics(folder, metrics)
     _draw_run(folder, log)
+    write_metrics(folder, metrics)  # last: a run with this file is finished
     return {f"{m.family}/{m.name}": m.value for m in metrics if m.value is not None}
 
 

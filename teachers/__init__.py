@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lifelong_rl.envs.lookup import import_path, resolve, unknown_name
+from lifelong_rl.teachers.annotations import check_values
 from lifelong_rl.teachers.base import Outcomes, Teacher, hyperparameter_names, hyperparameters
 from lifelong_rl.teachers.check import TeacherError, check_teacher
 
@@ -105,7 +106,8 @@ __all__ = [
 def make_teacher(name: str, /, **hyperparameters: Any) -> Teacher:
     """Give a teacher by its name in ``TEACHERS`` or as ``"package.module:Class"``, not yet bound to a task space.
 
-    Raises ValueError for an unknown name, an unknown or missing hyper-parameter, and a plug-in that is no teacher.
+    Raises ValueError for an unknown name, an unknown or missing hyper-parameter, one that its annotation does not
+    allow, and a plug-in that is no teacher or fails to be made.
     """
     teacher_class = resolve("teacher", name, TEACHERS)
     if not (inspect.isclass(teacher_class) and issubclass(teacher_class, Teacher)):
@@ -122,7 +124,13 @@ def make_teacher(name: str, /, **hyperparameters: Any) -> Teacher:
         inspect.signature(teacher_class).bind(**hyperparameters)
     except TypeError as error:
         raise ValueError(f"the teacher {name!r} cannot be made: {error}.") from error
-    teacher: Teacher = teacher_class(**hyperparameters)
+    check_values(teacher_class, hyperparameters)
+    try:
+        teacher: Teacher = teacher_class(**hyperparameters)
+    except Exception as error:  # a plug-in's __init__ may fail in any way
+        raise ValueError(
+            f"the teacher {name!r} cannot be made: its __init__ raised {type(error).__name__}: {error}."
+        ) from error
     return teacher
 
 

@@ -20,11 +20,12 @@ class ACCEL(PLR):
     """ACCEL (Parker-Holder et al. 2022): robust PLR whose levels evolve by small changes.
 
     Each replay of a level is followed by a child of that level, which is the next task to be played, and which
-    enters the buffer by its score as any new task; a child that is played makes no other. A child differs by a Gaussian step of the standard deviation
-    ``step`` on every axis of the unit cube, reflected at its faces; on an integer axis the step is at least half a
-    value wide (standard deviation), so that every third child or so has another value; a category is drawn anew with
-    probability 1 / d. New tasks and children are not trained on if ``robust``. Where the buffer holds all tasks of a
-    space without real features there is nothing to look for, and no more children are made.
+    enters the buffer by its score as any new task; a child that is played makes no other. A child differs by a
+    Gaussian step of the standard deviation ``step`` on every axis of the unit cube, reflected at its faces; on an
+    integer axis the step is at least half a value wide (standard deviation), so that every third child or so has
+    another value; a category is drawn anew with probability 1 / d. New tasks and children are not trained on if
+    ``robust``. Where the buffer holds all tasks of a space without real features there is nothing to look for, and
+    no more children are made.
 
     Memory: as PLR.
     """

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace, is_in_unit_cube
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import box_evenness
+from lifelong_rl.teachers.states import check_shapes
 
 _LIMITS = np.array([[0.0], [1.0]])  # of the cube, as rows of lower and upper bounds
 _SAME = 1e-9  # a task comes back from an environment with its last bits changed

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_rows
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import cells_per_axis, covered_share, evenness, kernel_density
 from lifelong_rl.teachers.ranking import Ranking
+from lifelong_rl.teachers.states import check_rows
 
 Score: TypeAlias = Literal["positive_value_loss", "max_mc", "learnability", "absolute_progress"]
 

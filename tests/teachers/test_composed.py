@@ -132,7 +132,7 @@ def test_a_teacher_object_among_the_hyperparameters_stays_as_it_is():
 @pytest.mark.parametrize(
     ("teacher", "words"),
     [
-        (Mixture("random"), "list of at least one teacher, found 'random'"),
+        (Mixture("random"), "must be a list, found 'random'"),
         (Mixture([]), "list of at least one teacher"),
         (Mixture([3]), "a teacher is given as a name"),
         (Mixture([{"fit_every": 3}]), "a teacher is given as a name"),
@@ -144,7 +144,7 @@ def test_a_teacher_object_among_the_hyperparameters_stays_as_it_is():
         (Mixture(weights=[0.0, 0.0]), "must not all be 0"),
         (Mixture(hear="some"), "'all' or 'own', found 'some'"),
         (TeacherSequence(until=[]), "a list of 1 conditions"),
-        (TeacherSequence(until={"episodes": 3}), "a list of 1 conditions"),
+        (TeacherSequence(until={"episodes": 3}), "until of TeacherSequence must be a list"),
         (TeacherSequence(until=[{"episode": 3}]), "names at least one of episodes"),
         (TeacherSequence(until=[{"episodes": 3, "windw": 3}]), "did you mean 'window'"),
         (TeacherSequence(until=[{"episodes": 0}]), "episodes of until must be at least 1"),
@@ -153,7 +153,7 @@ def test_a_teacher_object_among_the_hyperparameters_stays_as_it_is():
         (Restriction(bounds={"z": 1.0}), "unknown free feature of 'square' 'z'"),
         (Restriction(bounds={"x": (0.5, 2.0)}), r"feature 'x' must lie in \[0, 1\]"),
         (Restriction(bounds={"x": 0.5, "y": 0.5}), "needs a task space with a free feature"),
-        (Restriction(bounds=[0.0, 1.0]), "must map features to bounds"),
+        (Restriction(bounds=[0.0, 1.0]), "bounds of Restriction must be a mapping or None"),
         (EXP3(gain="best"), "gain of EXP3 must be 'absolute' or 'signed'"),
         (EXP3(exploration=0.0), r"exploration of EXP3 must be in \(0, 1\]"),
         (EXP3(forgetting=2.0), r"forgetting of EXP3 must be in \[0, 1\]"),

@@ -202,7 +202,7 @@ def test_plain_plr_trains_on_everything():
         ("min_fill", 0.0, r"in \(0, 1\]"),
         ("temperature", 0.0, "above 0"),
         ("memory", 1.0, r"in \[0, 1\)"),
-        ("score", "regret", "one of positive_value_loss"),
+        ("score", "regret", "'positive_value_loss', 'max_mc', 'learnability' or 'absolute_progress'"),
     ],
 )
 def test_a_hyperparameter_out_of_its_range_is_refused(setting, found, what):

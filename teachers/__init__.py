@@ -98,6 +98,7 @@ __all__ = [
     "check_teacher",
     "hyperparameters",
     "make_teacher",
+    "teacher_class_of",
     "teacher_entry",
     "teacher_from",
 ]
@@ -109,13 +110,7 @@ def make_teacher(name: str, /, **hyperparameters: Any) -> Teacher:
     Raises ValueError for an unknown name, an unknown or missing hyper-parameter, one that its annotation does not
     allow, and a plug-in that is no teacher or fails to be made.
     """
-    teacher_class = resolve("teacher", name, TEACHERS)
-    if not (inspect.isclass(teacher_class) and issubclass(teacher_class, Teacher)):
-        raise ValueError(
-            f"the teacher {name!r} must be a subclass of lifelong_rl.teachers.Teacher, found {teacher_class!r}."
-        )
-    if missing := sorted(getattr(teacher_class, "__abstractmethods__", ())):
-        raise ValueError(f"the teacher {name!r} still has to define {', '.join(missing)}.")
+    teacher_class = teacher_class_of(name)
     known = hyperparameter_names(teacher_class)
     for key in hyperparameters:
         if key not in known:
@@ -132,6 +127,18 @@ def make_teacher(name: str, /, **hyperparameters: Any) -> Teacher:
             f"the teacher {name!r} cannot be made: its __init__ raised {type(error).__name__}: {error}."
         ) from error
     return teacher
+
+
+def teacher_class_of(name: str) -> type[Teacher]:
+    """Give the class of a teacher by its name in ``TEACHERS`` or ``"package.module:Class"``; ValueError if none."""
+    teacher_class: type[Teacher] = resolve("teacher", name, TEACHERS)
+    if not (inspect.isclass(teacher_class) and issubclass(teacher_class, Teacher)):
+        raise ValueError(
+            f"the teacher {name!r} must be a subclass of lifelong_rl.teachers.Teacher, found {teacher_class!r}."
+        )
+    if missing := sorted(getattr(teacher_class, "__abstractmethods__", ())):
+        raise ValueError(f"the teacher {name!r} still has to define {', '.join(missing)}.")
+    return teacher_class
 
 
 def teacher_from(entry: str | Mapping[str, Any] | Teacher) -> Teacher:

@@ -290,17 +290,17 @@ def _check_reset(teacher: Teacher, space: Any, rng: Any) -> None:
     check_values(type(teacher), vars(teacher))
 
 
-def _with_checked_arguments(reset: Callable[..., None]) -> Callable[..., None]:
+def _with_checked_arguments(own: Callable[..., None]) -> Callable[..., None]:
     """Give a ``reset`` that first checks what it is given, and afterwards that the teacher was bound."""
 
-    @wraps(reset)
-    def checked(self: Teacher, space: TaskSpace, rng: np.random.Generator) -> None:
+    @wraps(own)
+    def reset(self: Teacher, space: TaskSpace, rng: np.random.Generator) -> None:
         _check_reset(self, space, rng)
-        reset(self, space, rng)
+        own(self, space, rng)
         if self._space is None or self._rng is None:
             raise ValueError(f"{type(self).__name__} is not bound: begin its reset with super().reset(space, rng).")
 
-    return checked
+    return reset
 
 
 def _all_or_nothing(load: Callable[..., None]) -> Callable[..., None]:

@@ -130,6 +130,9 @@ def test_a_bad_teacher_is_told_each_rule_that_it_breaks_and_gets_status_1(place,
         (["alp-gmm", "--option", "fit_every=0"], "fit_every of ALPGMM must be at least 1"),
         (["mixture", "--option", 'teachers=["randm"]'], "did you mean 'random'"),
         (["random", "--option", "spread"], "key=value"),
+        (["alp-kde", "--option", "jitter=abc"], "jitter of ALPKDE must be a number, found 'abc'"),
+        (["covar-gmm", "--option", "absolute=no"], "absolute of CovarGMM must be True or False, found 'no'"),
+        (["random", "--seed", "-1"], "the seed must be at least 0, found -1"),
     ],
 )
 def test_a_teacher_that_there_is_not_is_one_error_and_status_2(given, words, place, capsys):

@@ -16,10 +16,11 @@ from typing import Any
 from tqdm import tqdm
 
 from lifelong_rl.bench.settings import Setting
-from lifelong_rl.bench.teachers import TeacherFailure, TeacherResult, check_measurable, run_teacher
+from lifelong_rl.bench.teachers import TeacherResult, check_measurable, run_teacher
 from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.teachers import TEACHERS, teacher_class_of
 from lifelong_rl.teachers.base import hyperparameter_names
+from lifelong_rl.teachers.failures import TeacherFailure
 
 POLL_S = 0.2
 """Seconds between looks at how far the processes are."""

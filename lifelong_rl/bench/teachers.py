@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,15 +17,12 @@ from lifelong_rl.bench.trace import Trace, TraceRecorder
 from lifelong_rl.envs.space import is_in_unit_cube
 from lifelong_rl.envs.state import state_to_bytes
 from lifelong_rl.teachers import Outcomes, Teacher, make_teacher
+from lifelong_rl.teachers.failures import teacher_failure
 
 TEACHER, LEARNER = 0, 1  # children of the seed; a number here must never change its owner
 
 N_MOMENTS = 20
 """Points of a mastery curve after its start."""
-
-
-class TeacherFailure(ValueError):
-    """A teacher raised an error, or gave what is no task: one sentence that names it, and where it happened."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ def run_teacher(
     try:
         return _run(name, setting, seed, options or {}, is_traced, note)
     except (Exception, SystemExit) as error:
-        raise TeacherFailure(_failure(name, setting, seed, error)) from error
+        raise teacher_failure(name, error, __file__, f" on {setting.name}, seed {seed}") from error
 
 
 def check_measurable(name: str, setting: Setting, seed: int, options: Mapping[str, Any]) -> None:
@@ -81,22 +76,7 @@ def check_measurable(name: str, setting: Setting, seed: int, options: Mapping[st
     except ValueError:
         raise
     except Exception as error:
-        raise TeacherFailure(_failure(name, setting, seed, error)) from error
-
-
-def _failure(name: str, setting: Setting, seed: int, error: BaseException) -> str:
-    """Say in one sentence what a teacher did wrong, and where."""
-    what = " ".join(str(error).split()).rstrip(".")
-    if not isinstance(error, ValueError):
-        what = f"{type(error).__name__}: {what}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [i for i, frame in enumerate(frames) if frame.filename == __file__]
-    if inner := frames[own[-1] + 1 :]:  # the first of them is the teacher's method
-        what = f"{inner[0].name} raised {what} ({Path(inner[-1].filename).name}, line {inner[-1].lineno})"
-    return (
-        f"the teacher {name!r} failed on {setting.name}, seed {seed}: {what}. "
-        f"`lifelong-rl check-teacher {name}` says which rules it keeps."
-    )
+        raise teacher_failure(name, error, __file__, f" on {setting.name}, seed {seed}") from error
 
 
 def _run(

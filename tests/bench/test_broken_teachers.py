@@ -13,8 +13,9 @@ import pytest
 from lifelong_rl.bench.jobs import SomeFailed, jobs_of, run_jobs
 from lifelong_rl.bench.settings import seeds_of, setting_of
 from lifelong_rl.bench.summary import mastery_table, summaries
-from lifelong_rl.bench.teachers import TeacherFailure, run_teacher
+from lifelong_rl.bench.teachers import run_teacher
 from lifelong_rl.cli import main
+from lifelong_rl.teachers.failures import TeacherFailure
 
 TINY = ["--setting", "2d4", "--episodes", "60", "--quiet", "--processes", "1"]
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 if TYPE_CHECKING:
+    from lifelong_rl.bench.teachers import TeacherResult
     from lifelong_rl.scenarios import Scenario
     from lifelong_rl.tracking.run_folder import RunFolder
     from lifelong_rl.training.config import RunConfig
@@ -244,18 +245,18 @@ class Bench:
     setting: tuple[str, ...] = ("2d10",)
     """Settings: DIMSdCELLS[+IRRELEVANT][-VARIANT], such as 2d10, 4d4, 2d10+10 (irrelevant axes) or 2d10-noise."""
     seeds: str = "0..9"
-    """Seeds: 1..10, 3, or 0,2,5."""
+    """Seeds: 1..10, 3, or 0,2,5..7."""
     episodes: int | None = None
     """Episodes of each run; by default the usual number of the setting (20,000 for 2d10)."""
     teacher_options: Options = ()
-    """Hyper-parameters of the teachers: fit_every=100 for all of them, alp-gmm.fit_every=100 for one."""
+    """Hyper-parameters of the teachers: fit_every=100 for all that have it, alp-gmm.fit_every=100 for one."""
     processes: int = os.cpu_count() or 1
     """Runs that go on at once."""
     json: bool = False
     """Print one JSON document, with every seed, instead of the table."""
     output: Path | None = None
     """Folder for results.json, table.md, the mastery curves, and for each teacher and setting its tasks over time,
-    as PNG and as an animation."""
+    as PNG and as an animation. A benchmark that was cut short goes on where the folder has it."""
     figures: bool = True
     """Draw the figures of --output."""
     quiet: bool = False
@@ -263,7 +264,7 @@ class Bench:
 
     def run(self) -> None:
         """Measure."""
-        from lifelong_rl.bench.jobs import check_processes, jobs_of, run_jobs
+        from lifelong_rl.bench.jobs import SomeFailed, check_processes, in_order, jobs_of, run_jobs, without
         from lifelong_rl.bench.settings import seeds_of, setting_of
         from lifelong_rl.bench.summary import document, summaries, table
 
@@ -273,17 +274,27 @@ class Bench:
         jobs = jobs_of(self.teacher, settings, seeds_of(self.seeds), options, is_traced=is_traced)
         check_processes(self.processes)
         keep: dict[str, Any] = {}
+        done: list[TeacherResult] = []
         if self.output is not None:
-            from lifelong_rl.bench.output import append_run, check_is_new, write_output
+            from lifelong_rl.bench.output import append_run, finished_runs, write_output
 
-            check_is_new(self.output)
+            done = finished_runs(self.output, jobs)
             keep = {"keep": partial(append_run, folder=self.output)}
-        found = summaries(run_jobs(jobs, self.processes, show_progress=not self.quiet, **keep))
+        failure = None
+        try:
+            results = run_jobs(without(jobs, done), self.processes, show_progress=not self.quiet, **keep)
+        except SomeFailed as error:
+            results, failure = error.results, error
+        found = summaries(in_order(jobs, [*done, *results]))
+        if not found and failure is not None:
+            raise failure
         print(json.dumps(document(found, options), allow_nan=False) if self.json else table(found))
         if self.output is not None:
             command = shlex.join(["lifelong-rl", *sys.argv[1:]])
             show = {"show_progress": not self.quiet, "with_figures": self.figures}
             write_output(found, options, self.output, command=command, **show)
+        if failure is not None:
+            raise failure
 
 
 @dataclass(frozen=True)
@@ -309,6 +320,8 @@ class CheckTeacher:
         from lifelong_rl.teachers import make_teacher
         from lifelong_rl.teachers.check import check_rules, time_teacher
 
+        if self.seed < 0:
+            raise ValueError(f"the seed must be at least 0, found {self.seed}.")
         options = parse_options(self.option)
         teacher = make_teacher(self.teacher, **options)
         if options:  # one out of its range is refused here, not once a rule

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lifelong_rl.envs.lookup import import_path, resolve, unknown_name
+from lifelong_rl.teachers.annotations import check_values
 from lifelong_rl.teachers.base import Outcomes, Teacher, hyperparameter_names, hyperparameters
 from lifelong_rl.teachers.check import TeacherError, check_teacher
 
@@ -97,6 +98,7 @@ __all__ = [
     "check_teacher",
     "hyperparameters",
     "make_teacher",
+    "teacher_class_of",
     "teacher_entry",
     "teacher_from",
 ]
@@ -105,15 +107,10 @@ __all__ = [
 def make_teacher(name: str, /, **hyperparameters: Any) -> Teacher:
     """Give a teacher by its name in ``TEACHERS`` or as ``"package.module:Class"``, not yet bound to a task space.
 
-    Raises ValueError for an unknown name, an unknown or missing hyper-parameter, and a plug-in that is no teacher.
+    Raises ValueError for an unknown name, an unknown or missing hyper-parameter, one that its annotation does not
+    allow, and a plug-in that is no teacher or fails to be made.
     """
-    teacher_class = resolve("teacher", name, TEACHERS)
-    if not (inspect.isclass(teacher_class) and issubclass(teacher_class, Teacher)):
-        raise ValueError(
-            f"the teacher {name!r} must be a subclass of lifelong_rl.teachers.Teacher, found {teacher_class!r}."
-        )
-    if missing := sorted(getattr(teacher_class, "__abstractmethods__", ())):
-        raise ValueError(f"the teacher {name!r} still has to define {', '.join(missing)}.")
+    teacher_class = teacher_class_of(name)
     known = hyperparameter_names(teacher_class)
     for key in hyperparameters:
         if key not in known:
@@ -122,8 +119,26 @@ def make_teacher(name: str, /, **hyperparameters: Any) -> Teacher:
         inspect.signature(teacher_class).bind(**hyperparameters)
     except TypeError as error:
         raise ValueError(f"the teacher {name!r} cannot be made: {error}.") from error
-    teacher: Teacher = teacher_class(**hyperparameters)
+    check_values(teacher_class, hyperparameters)
+    try:
+        teacher: Teacher = teacher_class(**hyperparameters)
+    except Exception as error:  # a plug-in's __init__ may fail in any way
+        raise ValueError(
+            f"the teacher {name!r} cannot be made: its __init__ raised {type(error).__name__}: {error}."
+        ) from error
     return teacher
+
+
+def teacher_class_of(name: str) -> type[Teacher]:
+    """Give the class of a teacher by its name in ``TEACHERS`` or ``"package.module:Class"``; ValueError if none."""
+    teacher_class: type[Teacher] = resolve("teacher", name, TEACHERS)
+    if not (inspect.isclass(teacher_class) and issubclass(teacher_class, Teacher)):
+        raise ValueError(
+            f"the teacher {name!r} must be a subclass of lifelong_rl.teachers.Teacher, found {teacher_class!r}."
+        )
+    if missing := sorted(getattr(teacher_class, "__abstractmethods__", ())):
+        raise ValueError(f"the teacher {name!r} still has to define {', '.join(missing)}.")
+    return teacher_class
 
 
 def teacher_from(entry: str | Mapping[str, Any] | Teacher) -> Teacher:

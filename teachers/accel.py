@@ -10,25 +10,24 @@ import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats, check_ranges
-from lifelong_rl.teachers.plr import PLR, Score
+from lifelong_rl.teachers.plr import PLR, REPLAYED, Score
 
 CHILD = 2
 """Where a task comes from that was made of a replayed level."""
-
-MOST_WAITING = 64
-"""Children that may wait to be played; the oldest give way. Few ever wait but with many parallel environments."""
 
 
 class ACCEL(PLR):
     """ACCEL (Parker-Holder et al. 2022): robust PLR whose levels evolve by small changes.
 
-    Each episode of a level in the buffer makes a child of that level, which is the next task to be played, and which
-    enters the buffer by its score as any new task. A child differs by a Gaussian step of the standard deviation
-    ``step`` on every axis of the unit cube, reflected at its faces; on an integer axis the step is at least half a
-    value wide (standard deviation), so that every third child or so has another value; a category is drawn anew with
-    probability 1 / d. New tasks and children are not trained on if ``robust``.
+    Each replay of a level is followed by a child of that level, which is the next task to be played, and which
+    enters the buffer by its score as any new task; a child that is played makes no other. A child differs by a
+    Gaussian step of the standard deviation ``step`` on every axis of the unit cube, reflected at its faces; on an
+    integer axis the step is at least half a value wide (standard deviation), so that every third child or so has
+    another value; a category is drawn anew with probability 1 / d. New tasks and children are not trained on if
+    ``robust``. Where the buffer holds all tasks of a space without real features there is nothing to look for, and
+    no more children are made.
 
-    Memory: as PLR, and at most 64 children that wait to be played.
+    Memory: as PLR.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class ACCEL(PLR):
         """Bind to a task space and start afresh; ValueError names a hyper-parameter out of its range."""
         check_ranges(self, [("step", 0.0 < self.step < np.inf, "above 0")])
         super().reset(space, rng)
-        self._children: deque[Floats] = deque(maxlen=MOST_WAITING)
+        self._children: deque[Floats] = deque()  # to be played next: that of the last replay, or none
         widths = [self.step if f.n_values is None else max(self.step, 0.5 / f.n_values) for f in space.features]
         is_category = np.array([feature.kind == "category" for feature in space.features])
         self._widths = np.where(is_category, 0.0, widths)
@@ -70,12 +69,10 @@ class ACCEL(PLR):
     def _next(self) -> tuple[Floats, int]:
         if self._children:
             return self._children.popleft(), CHILD
-        return super()._next()
-
-    def _learn(self, level: Floats, slot: int | None, episode_return: float, outcome: float, extra: float) -> None:
-        super()._learn(level, slot, episode_return, outcome, extra)
-        if slot is not None:
+        level, source = super()._next()
+        if source == REPLAYED and not self._knows_all:
             self._children.append(self._child(level))
+        return level, source
 
     def _child(self, level: Floats) -> Floats:
         d = self.space.dimension
@@ -87,11 +84,11 @@ class ACCEL(PLR):
         return child
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what PLR keeps, and the children that wait."""
+        """Give what PLR keeps, and the child that is next, if any."""
         waiting = np.array(self._children).reshape(-1, self.space.dimension)
         return {**super().state_dict(), "children": waiting}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
-        self._children = deque((child.copy() for child in state["children"]), maxlen=MOST_WAITING)
+        self._children = deque(child.copy() for child in state["children"])

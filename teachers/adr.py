@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lifelong_rl.envs.space import TaskSpace, is_in_unit_cube
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import box_evenness
+from lifelong_rl.teachers.states import check_shapes
 
 _LIMITS = np.array([[0.0], [1.0]])  # of the cube, as rows of lower and upper bounds
+_PROBED = 0.1  # share of the tasks on a bound that lie on one at its limit: enough to notice that it is forgotten
 _SAME = 1e-9  # a task comes back from an environment with its last bits changed
+
+Integers = NDArray[np.int64]
 
 Start = float | list[Any] | tuple[Any, ...] | Mapping[str, Any] | None
 
@@ -24,7 +29,9 @@ class ADR(Teacher):
     put on one of the box's bounds, drawn among those that can still grow. The scores of tasks on a bound are
     collected. Once there are ``queue_length`` of them, the bound moves out by ``step`` if their mean is at least
     ``high_score``, and back if it is at most ``low_score``, but not past where it started; then the collection
-    starts again. A bound that has reached the limit of the cube stays there and is drawn no more.
+    starts again. A bound that has reached the limit of the cube can only move back. A tenth of the tasks that would
+    lie on a bound lie on one of those, so that an agent that forgets is sent back; where none is left that can grow,
+    the other nine tenths are uniform in the box.
 
     Integers count by value: every task of the bound's value lies on the bound. Categories have no order to grow
     along and are refused. It keeps a sum of scores a bound.
@@ -84,14 +91,22 @@ class ADR(Teacher):
         uniform = self.rng.random((n, 2 + self.space.dimension))
         low, high = self._box
         tasks: Floats = np.minimum(low + uniform[:, 2:] * (high - low), high)  # rounding may step outside
-        if len(self._growing):
-            rows = np.flatnonzero(uniform[:, 0] < self.boundary_fraction)
-            side, axis = self._growing[(uniform[rows, 1] * len(self._growing)).astype(np.int64)].T
+        rows = np.flatnonzero(uniform[:, 0] < self.boundary_fraction)
+        choice, n_before = uniform[rows, 1], self._n_boundary
+        if len(self._ended):
+            is_probe = choice < _PROBED
+            self._put_on_bounds(tasks, rows[is_probe], self._ended, choice[is_probe] / _PROBED)
+            rows, choice = rows[~is_probe], (choice[~is_probe] - _PROBED) / (1.0 - _PROBED)
+        self._put_on_bounds(tasks, rows, self._growing, choice)
+        self._n_uniform += n - (self._n_boundary - n_before)
+        return tasks
+
+    def _put_on_bounds(self, tasks: Floats, rows: Integers, bounds: Integers, choice: Floats) -> None:
+        """Put one coordinate of some tasks on the bounds, rows of (side, axis), that uniform numbers choose."""
+        if len(bounds):
+            side, axis = bounds[(choice * len(bounds)).astype(np.int64)].T
             tasks[rows, axis] = self._box[side, axis]
             self._n_boundary += len(rows)
-            n -= len(rows)
-        self._n_uniform += n
-        return tasks
 
     def update(self, tasks: Floats, outcomes: Outcomes) -> None:
         """Collect the scores of those of n finished episodes, tasks of shape (n, d), that lie on a bound."""
@@ -113,13 +128,14 @@ class ADR(Teacher):
         moves = np.where(means >= self.high_score, outwards, np.where(means <= self.low_score, -outwards, 0.0))
         low, high = np.clip(np.round(self._box + moves, 12), 0.0, 1.0)  # 12: ten steps of 0.1 are 1 then
         moved = np.stack([np.minimum(low, self._start[0]), np.maximum(high, self._start[1])])
-        self._box = np.where(is_full & (self._box != _LIMITS), moved, self._box)
+        self._box = np.where(is_full, moved, self._box)
         self._sums[is_full], self._counts[is_full] = 0.0, 0
         self._look_at_box()
 
     def _look_at_box(self) -> None:
-        """Find the bounds that can grow, rows of (side, axis), and the values of tasks that lie on each bound."""
+        """Find the bounds to draw, rows of (side, axis), and the values of tasks that lie on each bound."""
         self._growing = np.argwhere(self._box != _LIMITS)
+        self._ended = np.argwhere((self._box == _LIMITS) & (self._box != self._start))  # these can only move back
         self._on_bound = self.space.snap(self._box)
 
     def box(self) -> Floats:

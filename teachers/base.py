@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lifelong_rl.envs.lookup import import_path
 from lifelong_rl.envs.space import Kind, TaskSpace, is_in_unit_cube
+from lifelong_rl.teachers.annotations import check_values
 from lifelong_rl.teachers.density import kernel_density
+from lifelong_rl.teachers.states import check_state
 
 Floats = NDArray[np.float64]
 
@@ -123,6 +126,15 @@ class Teacher(ABC):
 
     _space: TaskSpace | None = None
     _rng: np.random.Generator | None = None
+    _is_loading = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """See to what no ``reset`` and no ``load_state_dict`` of a subclass can: checks before, all or nothing."""
+        super().__init_subclass__(**arguments)
+        if "reset" in vars(cls):
+            cls.reset = _with_checked_arguments(cls.reset)  # type: ignore[method-assign]
+        if "load_state_dict" in vars(cls):
+            cls.load_state_dict = _all_or_nothing(cls.load_state_dict)  # type: ignore[method-assign]
 
     @property
     def space(self) -> TaskSpace:
@@ -162,8 +174,10 @@ class Teacher(ABC):
     def reset(self, space: TaskSpace, rng: np.random.Generator) -> None:
         """Bind to a task space and start afresh; every random draw comes from ``rng``.
 
-        ValueError for a space without a free feature, or with a feature of a kind that is not in :attr:`kinds`.
+        ValueError for a space without a free feature, or with a feature of a kind that is not in :attr:`kinds`, and
+        for a hyper-parameter that its annotation in ``__init__`` does not allow.
         """
+        _check_reset(self, space, rng)
         name = type(self).__name__
         if not space.dimension:
             raise ValueError(f"{name} needs a task space with a free feature, found {space!r}.")
@@ -194,6 +208,8 @@ class Teacher(ABC):
         What the outcomes hold was checked when they were made; here their number must be that of the tasks.
         """
         points = self.space.check_points(tasks)
+        if not isinstance(outcomes, Outcomes):
+            raise ValueError(f"{type(self).__name__} learns from Outcomes, found {outcomes!r}.")
         if len(points) != len(outcomes):
             raise ValueError(
                 f"one outcome a task is expected, found {len(points)} tasks and {len(outcomes)} outcomes."
@@ -218,23 +234,29 @@ class Teacher(ABC):
         """Continue from a state of a teacher of this class, after :meth:`reset` on the same space.
 
         ValueError for a state of another class, with other hyper-parameters or of another task space, and for one
-        that lacks a part or has an array of another number of axes; nothing is loaded then.
+        that lacks a part or has one of another kind. Nothing is loaded then, whatever a subclass loads of its own.
         """
-        name = type(self).__name__
-        if state.get("teacher") != name:
-            raise ValueError(f"a state of the teacher {name!r} is expected, found {state.get('teacher')!r}.")
-        check_state(f"the teacher {name!r}", self.state_dict(), state)
+        own = self.state_dict()
+        name = own["teacher"]
+        found = state.get("teacher") if isinstance(state, Mapping) else state
+        # the class alone: what states of plug-ins said once
+        if found not in (name, type(self).__name__):
+            raise ValueError(f"a state of the teacher {name!r} is expected, found {found!r}.")
+        check_state(f"the teacher {name!r}", own, state)
         for key, expected in self._identity().items():
-            if state[key] != expected:
+            if key != "teacher" and state[key] != expected:
                 raise ValueError(
                     f"this state is not of this teacher: {_difference(key, expected, state[key])}. "
                     "Load it into a teacher of the same class, hyper-parameters and task space."
                 )
+        if is_built_in(type(self)):
+            check_state(f"the teacher {name!r}", own, state, is_strict=True)
         self.rng.bit_generator.state = state["rng"]
 
     def _identity(self) -> dict[str, Any]:
         settings = {name: _plain(value) for name, value in hyperparameters(self).items()}
-        return {"teacher": type(self).__name__, "task_space": _plain_space(self.space), "hyperparameters": settings}
+        name = type(self).__name__ if is_built_in(type(self)) else import_path(type(self))
+        return {"teacher": name, "task_space": _plain_space(self.space), "hyperparameters": settings}
 
     def diagnostics(self) -> dict[str, float]:
         """Give numbers worth a curve, by name; a number that is not defined yet is left out."""
@@ -248,6 +270,71 @@ class Teacher(ABC):
         """
         draws = copy.deepcopy(self).sample(1000)
         return kernel_density(self.space.check_points(points), draws)
+
+
+def is_built_in(teacher_class: type[Teacher]) -> bool:
+    """Say whether a teacher is one of this package, not a user's."""
+    return teacher_class.__module__.startswith("lifelong_rl.teachers.")
+
+
+def _check_reset(teacher: Teacher, space: Any, rng: Any) -> None:
+    """Raise ValueError for arguments of ``reset``, or hyper-parameters, that are none."""
+    name = type(teacher).__name__
+    if not isinstance(space, TaskSpace):
+        raise ValueError(f"reset of {name} takes a TaskSpace first, found {space!r}.")
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(
+            f"reset of {name} takes a NumPy Generator second, found {rng!r}; make one with "
+            "np.random.default_rng(seed)."
+        )
+    check_values(type(teacher), vars(teacher))
+
+
+def _with_checked_arguments(own: Callable[..., None]) -> Callable[..., None]:
+    """Give a ``reset`` that first checks what it is given, and afterwards that the teacher was bound."""
+
+    @wraps(own)
+    def reset(self: Teacher, space: TaskSpace, rng: np.random.Generator) -> None:
+        _check_reset(self, space, rng)
+        own(self, space, rng)
+        if self._space is None or self._rng is None:
+            raise ValueError(f"{type(self).__name__} is not bound: begin its reset with super().reset(space, rng).")
+
+    return reset
+
+
+def _all_or_nothing(load: Callable[..., None]) -> Callable[..., None]:
+    """Give a ``load_state_dict`` that leaves the teacher as it was where it fails, and then always by ValueError."""
+
+    @wraps(load)
+    def load_state_dict(self: Teacher, state: Mapping[str, Any]) -> None:
+        if self._is_loading or self._rng is None:  # called by a subclass's own, or before reset
+            load(self, state)
+            return
+        before, generator_before = _saved(self), self._rng.bit_generator.state
+        try:
+            self._is_loading = True
+            load(self, state)
+            del self._is_loading
+        except Exception as error:
+            vars(self).clear()
+            vars(self).update(before)
+            self._rng.bit_generator.state = generator_before
+            if isinstance(error, LookupError | TypeError | AttributeError | ArithmeticError):
+                name = type(self).__name__
+                raise ValueError(
+                    f"the teacher {name!r} cannot load this state: {type(error).__name__}: {error}."
+                ) from error
+            raise
+
+    return load_state_dict
+
+
+def _saved(teacher: Teacher) -> dict[str, Any]:
+    """Give a copy of all attributes that learning changes, beside those that it does not."""
+    kept = {"_space", "_rng", *hyperparameter_names(type(teacher))}
+    same = {id(value): value for name, value in vars(teacher).items() if name in kept}
+    return {name: copy.deepcopy(value, same) for name, value in vars(teacher).items()}
 
 
 def hyperparameters(teacher: Teacher) -> dict[str, Any]:
@@ -297,46 +384,6 @@ def stretches(n: int, n_before: int, every: int) -> Iterator[slice]:
         stop = min(n, start + every - (n_before + start) % every)
         yield slice(start, stop)
         start = stop
-
-
-def check_state(owner: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Check that a state has the parts of another one; ValueError names the first that is missing or of other shape.
-
-    owner: whose state it is, for the error. expected: a state of the same kind at any age: its keys must be there,
-    dictionaries inside it likewise, and its arrays must be arrays of numbers with as many axes.
-    """
-    if missing := sorted(expected.keys() - found.keys()):
-        raise ValueError(f"a state of {owner} also has {missing}, found only {sorted(found)}.")
-    for key, part in expected.items():
-        if isinstance(part, Mapping):
-            if not isinstance(found[key], Mapping):
-                raise ValueError(f"{key!r} in a state of {owner} is a dictionary, found {found[key]!r}.")
-            check_state(f"{owner} in {key!r}", part, found[key])
-        elif isinstance(part, np.ndarray):
-            array = np.asarray(found[key])
-            if array.ndim != part.ndim or (array.dtype.kind in "biuf") != (part.dtype.kind in "biuf"):
-                raise ValueError(
-                    f"{key!r} in a state of {owner} is an array of {part.dtype} with {part.ndim} axes, found "
-                    f"{array.dtype} of shape {array.shape}."
-                )
-
-
-def check_rows(owner: str, state: Mapping[str, Any], *names: str) -> None:
-    """Check that these arrays of a state have as many rows as each other; ValueError says which has how many.
-
-    owner: whose state it is, for the error: "the teacher 'RIAC'".
-    """
-    rows = {name: len(state[name]) for name in names}
-    if len(set(rows.values())) > 1:
-        found = ", ".join(f"{name} {n}" for name, n in rows.items())
-        raise ValueError(f"a state of {owner} is damaged: its arrays must have as many rows each, found {found}.")
-
-
-def check_shapes(owner: str, state: Mapping[str, Any], **expected: tuple[int, ...]) -> None:
-    """Check that arrays of a state have these shapes, by name; ValueError says which has not. owner: whose it is."""
-    for name, shape in expected.items():
-        if np.shape(state[name]) != shape:
-            raise ValueError(f"{name!r} in a state of {owner} has the shape {shape}, found {np.shape(state[name])}.")
 
 
 def _plain(value: Any) -> Any:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from lifelong_rl.envs.space import Kind, TaskSpace
 from lifelong_rl.teachers import teacher_entry, teacher_from
 from lifelong_rl.teachers.alp_gmm import Gaussians
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
 from lifelong_rl.teachers.density import evenness, reference_points
+from lifelong_rl.teachers.states import check_shapes
 
 Entry: TypeAlias = str | Mapping[str, Any] | Teacher
 """A teacher among hyper-parameters: a name, ``{"name": name, hyper-parameter: value}``, or a Teacher object."""

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, check_rows, stretches
+from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, stretches
 from lifelong_rl.teachers.gaussians import GaussianTeacher, best_mixture, numbers_to_try
+from lifelong_rl.teachers.states import check_rows
 
 
 class CovarGMM(GaussianTeacher):

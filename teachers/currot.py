@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, stretches
 from lifelong_rl.teachers.density import evenness, kernel_density, reference_points
+from lifelong_rl.teachers.states import check_rows, check_shapes
 from lifelong_rl.teachers.task_gaussian import SMALLEST_STD, TaskGaussian, per_axis
 from lifelong_rl.teachers.transport import gaussian_draws, nadaraya_watson, partners, towards
 
@@ -262,6 +263,8 @@ class CURROT(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        check_shapes("the teacher 'CURROT'", state, tasks=self._tasks.shape, scores=self._scores.shape)
+        check_rows("the teacher 'CURROT'", state, "centres", "spreads", "weights")
         for name in _STATE:
             value = state[name]
             setattr(self, f"_{name}", np.copy(value) if np.ndim(value) else value)

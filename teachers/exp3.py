@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, check_shapes, stretches
+from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, stretches
 from lifelong_rl.teachers.composed import ComposedTeacher, Entry, Hearing, choose
 from lifelong_rl.teachers.open_draws import OpenDraws
 from lifelong_rl.teachers.progress import ProgressHistory
+from lifelong_rl.teachers.states import check_shapes
 
 EVERY = 10
 """Episodes between changes of the weights: progress of ten episodes costs little more than that of one."""

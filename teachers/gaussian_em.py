@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lifelong_rl.teachers.base import Floats
 from lifelong_rl.teachers.gaussians import thread_controller
+from lifelong_rl.teachers.states import check_rows
 
 Criterion: TypeAlias = Literal["aic", "bic"]
 
@@ -164,6 +165,8 @@ class MixtureRace:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> MixtureRace:
         """Give the race that :meth:`state_dict` was taken from."""
+        check_rows("mixtures that are fitted", state, "numbers", "log_likelihoods")
+        check_rows("mixtures that are fitted", state, "weights", "means", "covariances")
         race = object.__new__(cls)
         vars(race).update({name: state[name].copy() for name in _ARRAYS})
         race.n_steps, race.has_converged = state["n_steps"], state["has_converged"]

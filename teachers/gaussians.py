@@ -15,6 +15,7 @@ from scipy.special import ndtri
 from lifelong_rl.envs.space import TaskSpace, is_in_unit_cube
 from lifelong_rl.teachers.base import Floats, Teacher
 from lifelong_rl.teachers.density import evenness, reference_points
+from lifelong_rl.teachers.states import check_rows
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ class GaussianTeacher(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        check_rows(f"the teacher {type(self).__name__!r}", state, "means", "covariances")
         self._n_episodes = state["n_episodes"]
         self._n_random, self._n_gaussian = state["n_random"], state["n_gaussian"]
         self._take_mixture(state["means"].copy(), state["covariances"].copy())

@@ -12,6 +12,7 @@ from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import cell_evenness
 from lifelong_rl.teachers.networks import Networks, one_thread, perceptron
+from lifelong_rl.teachers.states import check_shapes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -234,6 +235,8 @@ class GoalGAN(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        shapes = {"task": (self.space.dimension,), "n_drawn": self._n_drawn.shape}
+        check_shapes("the teacher 'GoalGAN'", state, **shapes)
         self._generator.load_state_dict(state["generator"])
         self._discriminator.load_state_dict(state["discriminator"])
         self._n_fits, self._n_left = state["n_fits"], state["n_left"]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import evenness
+from lifelong_rl.teachers.states import check_shapes
 
 Integers = NDArray[np.int64]
 Order = Literal["block", "cluster", "spiral", "interleave", "random"]
@@ -226,6 +227,8 @@ class Interleaved(Teacher):
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
         check_shapes(f"the teacher {type(self).__name__!r}", state, n_drawn=self._n_drawn.shape)
+        if not state["stage"] < len(self._stages):
+            raise ValueError(f"the stage is one of {len(self._stages)}, from 0, found {state['stage']}.")
         self._stage, self._n_in_stage = state["stage"], state["n_in_stage"]
         self._n_drawn = state["n_drawn"].copy()
         self._scores, self._round = state["scores"].tolist(), state["round"].tolist()

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.cells import Cells, Integers
 from lifelong_rl.teachers.density import evenness
 from lifelong_rl.teachers.mastery import MasteryTracer
+from lifelong_rl.teachers.states import check_shapes
 
 EXPLORE, PRACTISE, REVIEW = range(3)
 

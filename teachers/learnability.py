@@ -9,8 +9,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_rows
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import covered_share, evenness, kernel_density, reference_points
+from lifelong_rl.teachers.states import check_rows, check_shapes
 
 RANDOM, LEARNABILITY, PROGRESS = range(3)
 
@@ -217,6 +218,7 @@ class Learnability(Teacher):
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
         check_rows(f"the teacher {type(self).__name__!r}", state, "tasks", "scores")
+        check_shapes(f"the teacher {type(self).__name__!r}", state, n_drawn=self._n_drawn.shape)
         n = len(state["scores"])
         self._tasks[:n], self._scores[:n] = state["tasks"], state["scores"]
         self._n_episodes, self._n_drawn = state["n_episodes"], state["n_drawn"].copy()

@@ -11,6 +11,7 @@ from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.cells import Cells
 from lifelong_rl.teachers.density import evenness
+from lifelong_rl.teachers.states import check_shapes
 
 NORMAL_QUANTILE_90 = 1.2815515655446004
 
@@ -175,6 +176,8 @@ class LearningProgress(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        shapes = {name: np.shape(getattr(self, f"_{name}")) for name in ("fast", "slow", "visits", "signed")}
+        check_shapes("the teacher 'LearningProgress'", state, **shapes)
         self._fast, self._slow = state["fast"].tolist(), state["slow"].tolist()
         self._visits, self._signed = state["visits"].tolist(), state["signed"].copy()
         self._n_random, self._n_guided = state["n_random"], state["n_guided"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lifelong_rl.teachers.base import Floats, check_shapes
+from lifelong_rl.teachers.base import Floats
+from lifelong_rl.teachers.states import check_shapes
 
 FORGETTING, VOLATILITY = 1, 2  # columns of derivatives; column 0 is the quantity itself
 

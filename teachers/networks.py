@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lifelong_rl.teachers.base import check_shapes
+from lifelong_rl.teachers.states import check_shapes
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -28,7 +29,8 @@ class OpenDraws:
         self._space = space
         self._width = width
         self._limit = limit
-        self._notes: dict[bytes, list[Note]] = {}  # oldest point first, oldest note first
+        # oldest point first, oldest note first; a plain dict would look for its first key among all deleted ones
+        self._notes: OrderedDict[bytes, list[Note]] = OrderedDict()
         self._count = 0
 
     def __len__(self) -> int:
@@ -78,6 +80,6 @@ class OpenDraws:
             raise ValueError(
                 f"open draws are tasks and notes of shapes {shapes}, found {tasks.shape} and {notes.shape}."
             )
-        self._notes, self._count = {}, 0
+        self._notes, self._count = OrderedDict(), 0
         keys = [row.tobytes() for row in tasks.astype(np.int64)]
         self._add(keys, [tuple(note) for note in notes.tolist()])

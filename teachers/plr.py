@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_rows
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import cells_per_axis, covered_share, evenness, kernel_density
 from lifelong_rl.teachers.ranking import Ranking
+from lifelong_rl.teachers.states import check_rows
 
 Score: TypeAlias = Literal["positive_value_loss", "max_mc", "learnability", "absolute_progress"]
 
@@ -32,7 +34,9 @@ class PLR(Teacher):
 
     Keeps a buffer of ``capacity`` tasks ("levels") with a score each: how much there seems to be left to learn. Once
     the buffer is ``min_fill`` full, a task is replayed with probability ``replay_probability``; else it is new and
-    uniform. A level is replayed with probability
+    uniform. A space of integers and categories alone may have fewer distinct tasks than ``capacity``: the buffer is
+    then full with all of them, and as none is new any more, every task is replayed. A level is replayed with
+    probability
 
         P = (1 - staleness) * P_score + staleness * P_stale,
 
@@ -60,8 +64,9 @@ class PLR(Teacher):
     ) -> None:
         """Store the hyper-parameters; :meth:`reset` checks them.
 
-        score: how levels are scored, see above. capacity: levels kept. min_fill: share of the capacity that is
-        filled with new tasks before any is replayed, in (0, 1]. replay_probability: share of replayed tasks after
+        score: how levels are scored, see above. capacity: levels kept. min_fill: share of the capacity (of the
+        space's distinct tasks, where they are fewer) that is filled with new tasks before any is replayed, in
+        (0, 1]. replay_probability: share of replayed tasks after
         that, in [0, 1]. temperature: above 0; lower prefers the first ranks more. staleness: the share of P_stale, in
         [0, 1]. memory: the share of what was before in a level's running mean of outcome scores, in [0, 1): 0 is the
         newest score alone, the quickest to see that a level is learned; scores that are 0 or 1 need more.
@@ -97,7 +102,8 @@ class PLR(Teacher):
         self._drawn = [0, 0, 0]  # tasks drawn from each source
         self._ranking = Ranking(n, self.temperature)  # of the slots
         self._slots: dict[bytes, int] = {}
-        self._n_to_replay = max(1, int(np.ceil(self.min_fill * n)))
+        self._n_tasks = n_distinct_tasks(space)
+        self._n_to_replay = max(1, int(np.ceil(self.min_fill * min(n, self._n_tasks))))
 
     def _check_hyperparameters(self) -> None:
         rules = [
@@ -126,7 +132,8 @@ class PLR(Teacher):
 
     def _next(self) -> tuple[Floats, int]:
         """Give one task and where it comes from."""
-        if len(self._ranking) >= self._n_to_replay and self.rng.random() < self.replay_probability:
+        is_filled = len(self._ranking) >= self._n_to_replay
+        if is_filled and (self.rng.random() < self.replay_probability or self._knows_all):
             is_stale = self.rng.random() < self.staleness
             slot = self._stale_slot() if is_stale else self._ranking.draw(self.rng.random())
             self._drawn_at[slot] = self._n_drawn + 1
@@ -136,6 +143,11 @@ class PLR(Teacher):
     @property
     def _n_drawn(self) -> int:
         return sum(self._drawn)
+
+    @property
+    def _knows_all(self) -> bool:
+        """Whether every task of the space is in the buffer: none can be new."""
+        return len(self._ranking) >= self._n_tasks
 
     def _stale_slot(self) -> int:
         ages = self._n_drawn - self._drawn_at[: len(self._ranking)]
@@ -210,6 +222,8 @@ class PLR(Teacher):
 
     @property
     def _replayed_share(self) -> float:
+        if self._knows_all:
+            return 1.0
         return self.replay_probability if len(self._ranking) >= self._n_to_replay else 0.0
 
     def density(self, points: Floats) -> Floats:
@@ -291,3 +305,9 @@ class RobustPLR(PLR):
     def is_selective(self) -> bool:
         """True: new tasks are only looked at."""
         return True
+
+
+def n_distinct_tasks(space: TaskSpace) -> float:
+    """Give how many tasks a space has that are not the same; infinity where a feature is real."""
+    counts = [feature.n_values for feature in space.features]
+    return math.prod(math.inf if n is None else n for n in counts)

@@ -11,7 +11,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, check_rows
+from lifelong_rl.teachers.base import Floats
+from lifelong_rl.teachers.states import check_rows
 
 N_WITHOUT_PROGRESS = 6
 """The first episodes have no progress: it is 0 while 5 or fewer tasks are stored."""
@@ -181,6 +182,10 @@ class ProgressHistory:
         """Take over what :meth:`state_dict` gave; later progress is the same bit for bit."""
         check_rows("a progress history", state, "tasks", "scores", "progress")
         n = len(state["scores"])
+        if state["n_in_tree"] > n:
+            raise ValueError(
+                f"a progress history of {n} episodes has a tree of at most those, found {state['n_in_tree']}."
+            )
         self._reserve(n)
         self._rows[:n] = state["tasks"]
         self._points[:n] = self._space.embed(self._rows[:n])

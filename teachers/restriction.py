@@ -157,19 +157,24 @@ class _Axis:
     """The share of the axis that the part takes; 0 for a pinned real feature."""
     n_values: int | None = None
     """Number of the feature's values in the whole space; None for a real feature."""
-    kept: NDArray[np.intp] | None = None
-    """Of an integer or category: the indices of the values in the part, in its order."""
+    kept: NDArray[np.intp] | range | None = None
+    """Of an integer or category: the indices of the values in the part, in its order; an integer's are a range."""
 
     def to_whole(self, coordinates: Floats) -> Floats:
         if self.kept is None or self.n_values is None:
             inside: Floats = np.clip(self.start + coordinates * self.volume, 0.0, 1.0)
             return inside
         entry = np.minimum((coordinates * len(self.kept)).astype(np.intp), len(self.kept) - 1)
-        return (self.kept[entry] + 0.5) / self.n_values  # the centre: rounding cannot reach another value
+        index = entry + self.kept.start if isinstance(self.kept, range) else self.kept[entry]
+        return (index + 0.5) / self.n_values  # the centre: rounding cannot reach another value
 
     def to_part(self, coordinates: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         if self.kept is not None and self.n_values is not None:
             value = np.minimum((coordinates * self.n_values).astype(np.intp), self.n_values - 1)
+            if isinstance(self.kept, range):
+                offset = value - self.kept.start
+                is_inside = (offset >= 0) & (offset < len(self.kept))
+                return (np.where(is_inside, offset, 0) + 0.5) / len(self.kept), is_inside
             is_kept = value[:, None] == self.kept
             return (is_kept.argmax(axis=1) + 0.5) / len(self.kept), is_kept.any(axis=1)
         if self.column is None:
@@ -189,6 +194,10 @@ def _axis(feature: Feature, inner: TaskSpace) -> _Axis:
     if n is None:
         start, stop = feature.to_unit(narrow.low), feature.to_unit(narrow.high)
         return _Axis(column, start, stop - start)
-    values = narrow.choices or tuple(range(int(narrow.low), int(narrow.high) + 1))
-    kept = np.array([int(feature.to_unit(value) * n) for value in values])
+    kept: NDArray[np.intp] | range
+    if narrow.choices:
+        kept = np.array([int(feature.to_unit(value) * n) for value in narrow.choices])
+    else:
+        first = int(narrow.low) - int(feature.low)
+        kept = range(first, first + int(narrow.high) - int(narrow.low) + 1)
     return _Axis(column, float(kept[0]) / n, len(kept) / n, n, kept)

@@ -10,8 +10,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import ndtri
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_rows
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
 from lifelong_rl.teachers.density import evenness, reference_points
+from lifelong_rl.teachers.states import check_rows
 
 _NO_PROGRESS = 1e-12  # a difference of two means that is only rounding
 _DRAWS_AN_ATTEMPT = 4  # many a random cut leaves too few tasks on one side; drawing until enough do may never end

@@ -9,10 +9,11 @@ import numpy as np
 
 from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, check_shapes
+from lifelong_rl.teachers.base import Floats, Outcomes
 from lifelong_rl.teachers.composed import ComposedTeacher, Entry, Hearing
 from lifelong_rl.teachers.open_draws import OpenDraws
 from lifelong_rl.teachers.progress import ProgressHistory
+from lifelong_rl.teachers.states import check_shapes
 
 CONDITIONS = ("episodes", "score", "success", "progress")
 WINDOW = 50

@@ -202,6 +202,9 @@ class SetterSolver(Teacher):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of the same hyper-parameters, after :meth:`reset` on the same space."""
         super().load_state_dict(state)
+        n_expected = min(state["n_solved"], self.max_solved)
+        if len(state["solved"]) != n_expected:
+            raise ValueError(f"{n_expected} solved tasks are expected in this state, found {len(state['solved'])}.")
         self._judge.load_state_dict(state["judge"])
         self._setter.load_state_dict(state["setter"])
         self._n_recent, self._n_solved = len(state["recent"]), state["n_solved"]

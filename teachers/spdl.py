@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
-from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, check_rows, check_shapes, stretches
+from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges, stretches
 from lifelong_rl.teachers.density import evenness, reference_points
+from lifelong_rl.teachers.states import check_shapes
 from lifelong_rl.teachers.task_gaussian import SMALLEST_STD, TaskGaussian, per_axis
 
 _N_STEPS = 5  # natural-gradient steps of one update at most
@@ -268,7 +269,7 @@ class SPDL(Teacher):
         super().load_state_dict(state)
         d = self.space.dimension
         check_shapes("the teacher 'SPDL'", state, mean=(d,), factor=(d, d))
-        check_rows("the teacher 'SPDL'", state, "tasks", "values")
+        check_shapes("the teacher 'SPDL'", state, tasks=self._tasks.shape, values=self._values.shape)
         self._gaussian = TaskGaussian(state["mean"].copy(), state["factor"].copy())
         self._alpha = state["alpha"]
         self._n_updates, self._n_pending = state["n_updates"], state["n_pending"]

@@ -59,6 +59,20 @@ class Careless(Ladder):
         return super(Ladder, self).state_dict()
 
 
+class Ragged(Ladder):
+    """Gives one row where several are asked for."""
+
+    def sample(self, n=1):
+        return self.rung.copy()
+
+
+class Hopeless(Ladder):
+    """Raises at its first episode."""
+
+    def update(self, tasks, outcomes):
+        return {}["boom"]
+
+
 nobody = None
 '''
 
@@ -130,6 +144,9 @@ def test_a_bad_teacher_is_told_each_rule_that_it_breaks_and_gets_status_1(place,
         (["alp-gmm", "--option", "fit_every=0"], "fit_every of ALPGMM must be at least 1"),
         (["mixture", "--option", 'teachers=["randm"]'], "did you mean 'random'"),
         (["random", "--option", "spread"], "key=value"),
+        (["alp-kde", "--option", "jitter=abc"], "jitter of ALPKDE must be a number, found 'abc'"),
+        (["covar-gmm", "--option", "absolute=no"], "absolute of CovarGMM must be True or False, found 'no'"),
+        (["random", "--seed", "-1"], "the seed must be at least 0, found -1"),
     ],
 )
 def test_a_teacher_that_there_is_not_is_one_error_and_status_2(given, words, place, capsys):
@@ -160,6 +177,21 @@ def test_a_users_teacher_trains_shows_its_curves_and_resumes_as_if_it_had_never_
     assert logs(run) == logs(whole)
     assert len(curves(whole)["teacher/rung"]) >= 3
     assert curves(run) == curves(whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Ragged", "failed at sample: sample(1) gave 2 tasks"),
+        ("Hopeless", "failed at update: update raised KeyError: 'boom' (my_module.py, line "),
+    ],
+)
+def test_a_teacher_that_fails_in_training_is_one_sentence_with_its_name(name, words, place, capsys):
+    given = ["--env", "toy-grid", "--agent", "simulated", "--curriculum", f"my_module:{name}"]
+    assert main(["train", *given, "--steps", "50", "--tasks", "2", "--eval-episodes", "1", "--quiet"]) == 2
+    error = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("error: "))
+    assert error.startswith(f"error: the teacher 'my_module:{name}' {words}")
+    assert f"`lifelong-rl check-teacher my_module:{name}` says" in error
 
 
 def stop_after(n_updates, patch):

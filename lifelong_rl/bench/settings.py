@@ -83,6 +83,13 @@ class Setting:
         return CompetenceGrid(*shape)
 
 
+MOST_DIMS = 12
+"""The most axes that count: a cell of the grid has 2^axes - 1 previous neighbours."""
+
+MOST_IRRELEVANT = 1000
+"""The most axes that mean nothing."""
+
+
 def setting_of(text: str, n_episodes: int | None = None) -> Setting:
     """Give the setting of a name like "2d10", "4d4", "2d10+10" (10 irrelevant axes) or "2d10-noise".
 
@@ -97,6 +104,11 @@ def setting_of(text: str, n_episodes: int | None = None) -> Setting:
     variant = match[4] or ""
     if variant and variant not in VARIANTS:
         raise unknown_name("variant of the toy grid", variant, VARIANTS)
+    if n_dims > MOST_DIMS or n_irrelevant > MOST_IRRELEVANT:
+        raise ValueError(
+            f"a grid has at most {MOST_DIMS} axes and {MOST_IRRELEVANT:,} irrelevant ones, found {n_dims} and "
+            f"{n_irrelevant:,} in {text!r}."
+        )
     if n_cells**n_dims > MOST_CELLS:
         raise ValueError(f"the grid {text!r} has {n_cells}^{n_dims} cells; {MOST_CELLS:,} are the most.")
     if n_episodes is None:
@@ -106,14 +118,23 @@ def setting_of(text: str, n_episodes: int | None = None) -> Setting:
     return Setting(n_dims, n_cells, n_irrelevant, variant, n_episodes)
 
 
+MOST_SEEDS = 100_000
+"""The most seeds of one benchmark: far more than one can run, and few enough to list."""
+
+
 def seeds_of(text: str) -> list[int]:
-    """Give the seeds that "1..10" (both ends included), "3" or "0,2,5" stand for; ValueError for other text."""
-    match = re.fullmatch(r"(\d+)\.\.(\d+)", text)
-    if match and int(match[1]) <= int(match[2]):
-        return list(range(int(match[1]), int(match[2]) + 1))
-    if not re.fullmatch(r"\d+(,\d+)*", text):
-        raise ValueError(f"seeds are given as 1..10, 3 or 0,2,5 (whole numbers from 0, none twice), found {text!r}.")
-    seeds = [int(part) for part in text.split(",")]
+    """Give the seeds that "1..10" (both ends included), "3" or "0,2,5..7" stand for; ValueError for other text."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", part.strip())
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise ValueError(
+                f"seeds are given as 1..10, 3 or 0,2,5..7 (whole numbers from 0, none twice), found {text!r}."
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last - first >= MOST_SEEDS:
+            raise ValueError(f"at most {MOST_SEEDS:,} seeds can be given, found {text!r}.")
+        seeds += range(first, last + 1)
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"each seed may be given once, found {text!r}.")
     return seeds

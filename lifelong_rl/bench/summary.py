@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +22,13 @@ class Summary:
     setting: str
     n_episodes: int
     results: tuple[TeacherResult, ...]
-
-    @property
-    def label(self) -> str:
-        """The teacher's name, a plug-in's without its module."""
-        return self.teacher.rpartition(":")[2]
+    label: str
+    """What tables call the teacher: its name, a plug-in's without its module unless another one's is the same."""
 
     @property
     def slug(self) -> str:
         """Teacher and setting as a part of a file's name."""
-        return re.sub(r"[^\w.+-]+", "-", f"{self.teacher}-{self.setting}")
+        return slug_of(self.teacher, self.setting)
 
     @property
     def mastery(self) -> list[float]:
@@ -71,12 +69,25 @@ class Summary:
         }
 
 
+def slug_of(teacher: str, setting: str) -> str:
+    """Give teacher and setting as a part of a file's name."""
+    return re.sub(r"[^\w.+-]+", "-", f"{teacher}-{setting}")
+
+
 def summaries(results: Iterable[TeacherResult]) -> list[Summary]:
     """Give results together that differ only by their seed, in the order in which they first come."""
     groups: dict[tuple[str, str, int], list[TeacherResult]] = {}
     for result in results:
         groups.setdefault((result.teacher, result.setting, result.n_episodes), []).append(result)
-    return [Summary(*key, tuple(members)) for key, members in groups.items()]
+    labels = _labels({teacher for teacher, _, _ in groups})
+    return [Summary(*key, tuple(members), labels[key[0]]) for key, members in groups.items()]
+
+
+def _labels(teachers: Collection[str]) -> dict[str, str]:
+    """Give each teacher the shortest label that no other one has."""
+    short = {teacher: teacher.rpartition(":")[2] for teacher in teachers}
+    counts = Counter(short.values())
+    return {teacher: label if counts[label] == 1 else teacher for teacher, label in short.items()}
 
 
 def document(found: Sequence[Summary], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from threadpoolctl import threadpool_limits
 from lifelong_rl.agents.simulated import MOST, UNLOCKED, CompetenceGrid, appraisal
 from lifelong_rl.bench.settings import Setting
 from lifelong_rl.bench.trace import Trace, TraceRecorder
+from lifelong_rl.envs.space import is_in_unit_cube
 from lifelong_rl.envs.state import state_to_bytes
 from lifelong_rl.teachers import Outcomes, Teacher, make_teacher
+from lifelong_rl.teachers.failures import teacher_failure
 
 TEACHER, LEARNER = 0, 1  # children of the seed; a number here must never change its owner
 
@@ -43,6 +45,8 @@ class TeacherResult:
     """(episodes, mastery) at 20 even moments."""
     trace: Trace | None = None
     """What was played, where it was asked for."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The hyper-parameters that were given."""
 
 
 def run_teacher(
@@ -57,7 +61,32 @@ def run_teacher(
     """Let a teacher (a name or ``module:Class``, with hyper-parameters) train a fresh learner, one task at a time.
 
     is_traced: whether the result holds what was played. note: told of every stretch of episodes that is done.
+    TeacherFailure for whatever the teacher raises or gives wrongly.
     """
+    try:
+        return _run(name, setting, seed, options or {}, is_traced, note)
+    except (Exception, SystemExit) as error:
+        raise teacher_failure(name, error, __file__, f" on {setting.name}, seed {seed}") from error
+
+
+def check_measurable(name: str, setting: Setting, seed: int, options: Mapping[str, Any]) -> None:
+    """Raise ValueError for a teacher that cannot start on a setting's tasks, whatever it raises itself."""
+    try:
+        bound_teacher(name, setting, seed, options)
+    except ValueError:
+        raise
+    except Exception as error:
+        raise teacher_failure(name, error, __file__, f" on {setting.name}, seed {seed}") from error
+
+
+def _run(
+    name: str,
+    setting: Setting,
+    seed: int,
+    options: Mapping[str, Any],
+    is_traced: bool,
+    note: Callable[[int], None],
+) -> TeacherResult:
     teacher = bound_teacher(name, setting, seed, options)
     learner = setting.learner(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(LEARNER,))))
     recorder = TraceRecorder(setting, learner) if is_traced else None
@@ -82,6 +111,7 @@ def run_teacher(
         state_bytes=len(state_to_bytes(teacher.state_dict())),
         curve=tuple(curve),
         trace=None if recorder is None else recorder.trace(),
+        options=dict(options),
     )
 
 
@@ -97,12 +127,15 @@ def _play(
 ) -> tuple[int, int]:
     """Play on; gives the teacher's CPU time and its slowest call, in nanoseconds."""
     clock = time.process_time_ns
+    shape = (1, teacher.space.dimension)
     needs, is_selective = teacher.needs, teacher.is_selective
     total = slowest = 0
     for _ in range(n_episodes):
         start = clock()
         task = teacher.sample(1)
         sampled = clock()
+        if not (isinstance(task, np.ndarray) and task.shape == shape and is_in_unit_cube(task)):
+            raise ValueError(f"sample(1) must give an array of shape {shape} with numbers in [0, 1], found {task!r}")
         untrained = teacher.untrained if is_selective else None
         outcomes = _outcomes(learner, task[0], needs, is_trained=untrained is None or not untrained[0])
         if recorder is not None:

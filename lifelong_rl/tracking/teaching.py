@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +13,11 @@ from numpy.typing import NDArray
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.envs.state import state_from_bytes
 from lifelong_rl.scenarios import Scenario
-from lifelong_rl.teachers import make_teacher
+from lifelong_rl.teachers import make_teacher, teacher_entry
 from lifelong_rl.teachers.base import Teacher
 from lifelong_rl.teachers.density import cell_evenness, covered_share
+from lifelong_rl.teachers.failures import named
+from lifelong_rl.teachers.progress import N_WITHOUT_PROGRESS, ProgressHistory
 from lifelong_rl.tracking import figures
 from lifelong_rl.tracking.run_folder import RunFolder
 
@@ -36,6 +40,29 @@ def drawn_statistics(points: NDArray[np.float64], space: TaskSpace) -> dict[str,
     return numbers
 
 
+def teacher_statistics(
+    teacher: Teacher, name: str, space: TaskSpace, points: NDArray[np.float64], scores: Sequence[float]
+) -> dict[str, float]:
+    """Give :func:`drawn_statistics`, the ``mean_alp`` of the tasks drawn lately, and the teacher's own diagnostics.
+
+    points: those tasks, shape (n, d); scores: theirs, in the order in which the episodes ended. ``mean_alp`` is the
+    mean absolute learning progress among them, each task against its nearest one before (see ProgressHistory); it is
+    left out while there are too few, and where the teacher gives a ``mean_alp`` of its own that counts. name: what
+    the teacher is called; ValueError says so where it fails, or a diagnostic is no finite number.
+    """
+    numbers = drawn_statistics(points, space)
+    if len(points) > N_WITHOUT_PROGRESS:
+        history = ProgressHistory(space)
+        history.append(points, np.asarray(scores, dtype=np.float64))
+        numbers["mean_alp"] = float(history.progress[N_WITHOUT_PROGRESS:].mean())
+    with named(name, __file__, " at diagnostics"):
+        own = teacher.diagnostics()
+        for key, value in own.items():
+            if not isinstance(value, Real) or not isfinite(value):
+                raise ValueError(f"{key!r} is {value!r}, not a finite number")
+        return numbers | {key: float(value) for key, value in own.items()}
+
+
 def teacher_figure(
     teacher: Teacher | None, space: TaskSpace, points: NDArray[np.float64], scores: Sequence[float]
 ) -> Figure:
@@ -47,7 +74,16 @@ def teacher_figure(
         return figures.task_distribution(points, scores, space)
     gaussians = getattr(teacher, "gaussians", lambda: None)()
     ellipses = [] if gaussians is None else list(zip(gaussians.means, gaussians.covariances, strict=True))
-    return figures.task_distribution(points, scores, space, gaussians=ellipses, density=teacher.density)
+    name = teacher_entry(teacher)["name"]
+
+    def density(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        with named(name, __file__, " at density"):
+            found = np.asarray(teacher.density(at), dtype=np.float64)
+            if found.shape != (len(at),) or not (np.isfinite(found) & (found >= 0.0)).all():
+                raise ValueError(f"a density of {len(at)} points is that many finite numbers >= 0, found {found}")
+            return found
+
+    return figures.task_distribution(points, scores, space, gaussians=ellipses, density=density)
 
 
 def teacher_figures(folder: RunFolder) -> dict[str, Figure]:

@@ -13,6 +13,7 @@ from lifelong_rl.envs.space import Task, TaskSpace
 from lifelong_rl.scenarios import Block, Distribution, Drift
 from lifelong_rl.teachers import make_teacher
 from lifelong_rl.teachers.base import Outcomes, Teacher
+from lifelong_rl.teachers.failures import teacher_failure
 
 
 class TaskSource(Protocol):
@@ -143,7 +144,12 @@ class TaughtTasks:
         self._seconds = 0.0  # the teacher's time since the last `microseconds`, and the episodes it heard of
         self._n_episodes = 0
         self._spent = (0.0, 0.0)  # the teacher's seconds, wall and processor, since the last `take_spent`
-        teacher.reset(space, rng)
+        try:
+            teacher.reset(space, rng)
+        except ValueError:
+            raise  # it refuses the space or its hyper-parameters, and says so itself
+        except Exception as error:
+            raise teacher_failure(name, error, __file__, " at reset") from error
 
     @property
     def needs(self) -> frozenset[str]:
@@ -158,14 +164,22 @@ class TaughtTasks:
 
     def next(self, n: int, step: int) -> Sequence[Task]:
         """Give the teacher's next ``n`` tasks; ValueError where it leaves the unit cube."""
-        with self._timed():
-            units = self.teacher.sample(n)
-        return self.space.decode_many(units)
+        try:
+            with self._timed():
+                units = self.teacher.sample(n)
+            if len(units) != n:
+                raise ValueError(f"sample({n}) gave {len(units)} tasks")
+            return self.space.decode_many(units)
+        except Exception as error:
+            raise teacher_failure(self.name, error, __file__, " at sample") from error
 
     def update(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
         """Hand finished episodes to the teacher."""
-        with self._timed():
-            self.teacher.update(np.array([task.unit for task in tasks]), outcomes)
+        try:
+            with self._timed():
+                self.teacher.update(np.array([task.unit for task in tasks]), outcomes)
+        except Exception as error:
+            raise teacher_failure(self.name, error, __file__, " at update") from error
         self._n_episodes += len(tasks)
 
     @contextmanager

@@ -298,8 +298,9 @@ class Trainer:
         self.agent.write_logs()
         source = self.curriculum.source
         if isinstance(source, TaughtTasks):
-            statistics = teaching.drawn_statistics(self._recent_points(source), source.space)
-            self.recorder.scalars(statistics | source.teacher.diagnostics(), self.step, "teacher/")
+            points, scores = self._recent_points(source), [score for _, score in self._recent]
+            statistics = teaching.teacher_statistics(source.teacher, source.name, source.space, points, scores)
+            self.recorder.scalars(statistics, self.step, "teacher/")
             self.recorder.scalars({"teacher_us_per_episode": source.microseconds()}, self.step, "time/")
 
     def _recent_points(self, source: TaughtTasks) -> NDArray[np.float64]:

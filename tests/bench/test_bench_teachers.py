@@ -165,7 +165,7 @@ def test_seeds_are_read_from_text(text, seeds):
     assert seeds_of(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "1..", "5..1", "-1", "1.5", "1, 2", "1,1", "1..3,5"])
+@pytest.mark.parametrize("text", ["", "a", "1..", "5..1", "-1", "1.5", "1,,2", "1,1", "1..3,2"])
 def test_other_seeds_are_refused(text):
     with pytest.raises(ValueError, match=r"seeds|seed may"):
         seeds_of(text)
@@ -278,6 +278,7 @@ def test_the_command_writes_results_table_and_figures(tmp_path, capsys):
         "runs.jsonl",
         "table.md",
         "mastery_curves.png",
+        "played-bench_toys-Perfect-2d10-noise.npz",
         "tasks-bench_toys-Perfect-2d10-noise.png",
         "tasks-bench_toys-Perfect-2d10-noise.gif",
     }
@@ -294,9 +295,6 @@ def test_the_command_writes_results_table_and_figures(tmp_path, capsys):
         animation.seek(frames - 1)
         assert frames > 20 and (np.array(animation.convert("RGB")) != first).any()
 
-    assert bench(*arguments, "--output", str(folder)) == 2
-    assert "exists; give the output another folder" in capsys.readouterr().err
-
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
@@ -304,7 +302,7 @@ def test_the_command_writes_results_table_and_figures(tmp_path, capsys):
         (["--teacher", "alp-gm"], "did you mean 'alp-gmm'"),
         (["--teacher", "bench_toys:Prefect"], "did you mean 'Perfect'"),
         (["--setting", "2d10-nosie"], "did you mean 'noise'"),
-        (["--seeds", "1-10"], "1..10, 3 or 0,2,5"),
+        (["--seeds", "1-10"], "1..10, 3 or 0,2,5..7"),
         (["--episodes", "0"], "at least 1, found 0"),
         (["--processes", "0"], "number of processes must be at least 1"),
         (["--teacher", "alp-gmm", "--teacher-options", "fit_evry=3"], "did you mean 'fit_every'"),

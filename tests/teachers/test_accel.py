@@ -18,27 +18,58 @@ MIXED = TaskSpace(
 )
 
 
-def test_an_episode_of_a_level_in_the_buffer_makes_one_child_beside_it_that_is_played_next():
-    teacher = bound(ACCEL(step=0.01))
+def replaying(**settings):
+    """Give a teacher that replays whatever its buffer holds, and never draws a new task."""
+    settings = {"min_fill": 0.001, "replay_probability": 1.0} | settings
+    return bound(ACCEL(**settings))
+
+
+def test_a_replay_is_followed_by_one_child_beside_it_which_has_no_child_itself():
+    teacher = replaying(step=0.01)
     teacher.update(points(0.5), outcomes([0]))
-    assert len(teacher._children) == 0  # a new task has none
-    teacher.update(points(0.5), outcomes([0]))
-    child = teacher.sample(1)
-    assert 0 < abs(child[0, 0] - 0.5) < 0.06
-    assert teacher.untrained.tolist() == [True]
-    assert teacher.diagnostics()["child_share"] == 1.0
-    teacher.update(child, outcomes([0]))
-    assert teacher.diagnostics()["n_levels"] == 2.0
-    assert abs(teacher.sample(1)[0, 0] - 0.5) > 0.0
+    for _ in range(5):
+        level = teacher.sample(1)
+        assert teacher.untrained.tolist() == [False]
+        teacher.update(level, outcomes([0]))
+        child = teacher.sample(1)
+        assert teacher.untrained.tolist() == [True]
+        assert 0 < abs(child[0, 0] - level[0, 0]) < 0.06
+        teacher.update(child, outcomes([0]))
+    assert teacher.diagnostics()["n_levels"] == 6.0
+    assert teacher.diagnostics()["child_share"] == 0.5
+
+
+def test_episodes_that_were_no_replays_make_no_children():
+    teacher = bound(ACCEL(min_fill=1.0))
+    teacher.update(np.full((50, 1), 0.5), outcomes(np.zeros(50)))  # one level, new and again
+    assert len(teacher.state_dict()["children"]) == 0
+
+
+def test_many_tasks_at_once_are_those_of_single_draws():
+    one, many = replaying(), replaying()
+    for teacher in (one, many):
+        teacher.update(points(0.2, 0.8), outcomes([0, 0], positive_value_loss=[1.0, 5.0]))
+    np.testing.assert_array_equal(many.sample(6), np.concatenate([one.sample(1) for _ in range(6)]))
+    assert many.untrained.tolist() == [False, True] * 3
 
 
 def test_children_enter_a_full_buffer_by_their_score():
-    teacher = bound(ACCEL(capacity=2))
+    teacher = replaying(capacity=2, staleness=0.0)
     teacher.update(points(0.2, 0.8), outcomes([0, 0], positive_value_loss=[1.0, 5.0]))
-    teacher.update(points(0.8), outcomes([0], positive_value_loss=[5.0]))
+    teacher.update(teacher.sample(1), outcomes([0], positive_value_loss=[5.0]))
     child = teacher.sample(1)
     teacher.update(child, outcomes([0], positive_value_loss=[2.0]))
-    assert {float(level[0]) for level in teacher._levels} == {0.8, float(child[0, 0])}
+    assert float(child[0, 0]) in {float(level[0]) for level in teacher._levels}
+
+
+def test_in_a_space_whose_tasks_are_all_known_there_are_no_children():
+    teacher = bound(make_teacher("accel"), TaskSpace("few", [Feature.integer("n", 1, 5, 1)]))
+    for _ in range(200):
+        teacher.update(teacher.sample(1), outcomes([0.0]))
+    before = teacher.diagnostics()["child_share"] * 200
+    teacher.sample(100)
+    assert teacher.diagnostics()["child_share"] * 300 == pytest.approx(before)
+    assert not teacher.untrained.any()
 
 
 def test_a_child_s_step_has_the_given_width_and_stays_in_the_cube():
@@ -67,12 +98,6 @@ def test_replays_children_and_new_tasks_alternate_as_their_shares_say():
     numbers = teacher.diagnostics()
     assert numbers["replay_share"] == pytest.approx(0.8 / 1.8, abs=0.03)
     assert numbers["child_share"] == pytest.approx(0.8 / 1.8, abs=0.03)
-
-
-def test_the_waiting_children_stay_few_when_nobody_asks_for_tasks():
-    teacher = bound(ACCEL())
-    teacher.update(np.full((500, 1), 0.5), outcomes(np.zeros(500)))
-    assert len(teacher.state_dict()["children"]) == 64
 
 
 def test_without_robust_the_agent_trains_on_all_tasks():

@@ -91,19 +91,53 @@ def test_low_scores_move_a_bound_back_but_never_past_the_start():
     assert teacher.box()[0, 0] == 0.4
 
 
-def test_a_step_ends_at_the_cube_and_a_bound_there_stays_and_is_drawn_no_more():
+def test_a_step_ends_at_the_cube_and_few_tasks_lie_on_a_bound_there():
     teacher = bound(start=[(0.05, 0.5), (0.4, 0.6)], boundary_fraction=1.0)
     teach(teacher, [0.05, 0.5], 1.0)
     assert teacher.box()[0, 0] == 0.0
 
-    tasks = teacher.sample(300)
-    teach(teacher, [0.0, 0.5], 0.0)
-
+    tasks = teacher.sample(3000)
+    teach(teacher, [0.0, 0.5], 1.0)
     assert teacher.box()[0, 0] == 0.0
-    assert not (tasks[:, 0] == 0.0).any()
-    on_bound = [tasks[:, 0] == 0.5, tasks[:, 1] == 0.4, tasks[:, 1] == 0.6]
-    assert np.sum(on_bound) == 300
-    assert min(mask.sum() for mask in on_bound) > 60
+    assert np.mean(tasks[:, 0] == 0.0) == pytest.approx(0.1, abs=0.02)
+    for column, value in ((0, 0.5), (1, 0.4), (1, 0.6)):
+        assert np.mean(tasks[:, column] == value) == pytest.approx(0.3, abs=0.03)
+
+
+def test_a_bound_at_the_limit_moves_back_when_the_agent_forgets():
+    teacher = bound(start=[(0.05, 0.5), (0.4, 0.6)])
+    teach(teacher, [0.05, 0.5], 1.0)
+    teach(teacher, [0.0, 0.5], 0.0)
+    assert teacher.box()[0, 0] == pytest.approx(0.05)  # the start: no further
+
+
+def test_an_agent_that_forgets_is_sent_back_from_the_whole_cube():
+    teacher = bound(start=0.5, queue_length=5)
+    for score, lowest, highest in ((1.0, 0.99, 1.0), (0.0, 0.0, 0.01)):
+        for _ in range(150):
+            tasks = teacher.sample(10)
+            teacher.update(tasks, Outcomes.from_scores(np.full(10, score)))
+        width = teacher.diagnostics()["mean_width"]
+        assert lowest <= width <= highest
+
+
+def test_a_bound_that_started_at_the_limit_is_never_drawn():
+    teacher = bound(start=0.0, boundary_fraction=1.0)
+    assert (teacher.sample(500) == 0.0).any(axis=1).all()  # one task, upper bounds alone
+    teach(teacher, [0.0, 0.0], 1.0)
+    tasks = teacher.sample(500)
+    assert ((tasks == teacher.box()[1]).any(axis=1)).all()
+
+
+def test_where_no_bound_can_grow_most_tasks_are_uniform():
+    teacher = bound(start=[(0.05, 0.95), (0.05, 0.95)], step=1.0, boundary_fraction=1.0)
+    for task in ([0.05, 0.05], [0.95, 0.95]):
+        teach(teacher, task, 1.0)
+    assert teacher.box().tolist() == [[0.0, 0.0], [1.0, 1.0]]
+    tasks = teacher.sample(3000)
+    is_on = ((tasks == 0.0) | (tasks == 1.0)).any(axis=1)
+    assert is_on.mean() == pytest.approx(0.1, abs=0.02)
+    assert teacher.diagnostics()["boundary_share"] == pytest.approx(is_on.mean())
 
 
 def test_steps_of_a_tenth_reach_the_limits_of_the_cube_exactly():

@@ -132,7 +132,7 @@ def test_a_teacher_object_among_the_hyperparameters_stays_as_it_is():
 @pytest.mark.parametrize(
     ("teacher", "words"),
     [
-        (Mixture("random"), "list of at least one teacher, found 'random'"),
+        (Mixture("random"), "must be a list, found 'random'"),
         (Mixture([]), "list of at least one teacher"),
         (Mixture([3]), "a teacher is given as a name"),
         (Mixture([{"fit_every": 3}]), "a teacher is given as a name"),
@@ -144,7 +144,7 @@ def test_a_teacher_object_among_the_hyperparameters_stays_as_it_is():
         (Mixture(weights=[0.0, 0.0]), "must not all be 0"),
         (Mixture(hear="some"), "'all' or 'own', found 'some'"),
         (TeacherSequence(until=[]), "a list of 1 conditions"),
-        (TeacherSequence(until={"episodes": 3}), "a list of 1 conditions"),
+        (TeacherSequence(until={"episodes": 3}), "until of TeacherSequence must be a list"),
         (TeacherSequence(until=[{"episode": 3}]), "names at least one of episodes"),
         (TeacherSequence(until=[{"episodes": 3, "windw": 3}]), "did you mean 'window'"),
         (TeacherSequence(until=[{"episodes": 0}]), "episodes of until must be at least 1"),
@@ -153,7 +153,7 @@ def test_a_teacher_object_among_the_hyperparameters_stays_as_it_is():
         (Restriction(bounds={"z": 1.0}), "unknown free feature of 'square' 'z'"),
         (Restriction(bounds={"x": (0.5, 2.0)}), r"feature 'x' must lie in \[0, 1\]"),
         (Restriction(bounds={"x": 0.5, "y": 0.5}), "needs a task space with a free feature"),
-        (Restriction(bounds=[0.0, 1.0]), "must map features to bounds"),
+        (Restriction(bounds=[0.0, 1.0]), "bounds of Restriction must be a mapping or None"),
         (EXP3(gain="best"), "gain of EXP3 must be 'absolute' or 'signed'"),
         (EXP3(exploration=0.0), r"exploration of EXP3 must be in \(0, 1\]"),
         (EXP3(forgetting=2.0), r"forgetting of EXP3 must be in \[0, 1\]"),
@@ -522,3 +522,25 @@ def test_gains_are_put_between_the_quantiles_of_what_was_seen():
         [0.0, 0.0, 0.5, 1.0, 1.0], abs=0.02
     )
     assert QuantileScale(5).scaled(np.zeros(3), rng).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_many_open_draws_are_forgotten_one_by_one_without_looking_through_all():
+    draws = OpenDraws(SQUARE, 1)
+    tasks = np.random.default_rng(0).random((300_000, 2))
+    draws.add(tasks, [(float(i),) for i in range(len(tasks))])
+    assert len(draws) == 10_000
+    assert draws.take(tasks[[0, 289_999, 290_000, -1]]) == [None, None, (290_000.0,), (299_999.0,)]
+
+
+def test_a_restriction_of_a_wide_integer_needs_no_list_of_its_values():
+    wide = TaskSpace("wide", [Feature.integer("n", 0, 10**9, 5), Feature.real("x", 0.0, 1.0, 0.5)])
+    teacher = Restriction("random", {"n": (7, 4 * 10**8)})
+    teacher.reset(wide, np.random.default_rng(0))
+    tasks = teacher.sample(200)
+    values = [task.params["n"] for task in wide.decode_many(tasks)]
+    assert min(values) >= 7 and max(values) <= 4 * 10**8 and len(set(values)) > 190
+    points, is_inside = teacher.to_part(wide.snap(tasks))
+    assert is_inside.all()
+    np.testing.assert_allclose(teacher.to_whole(points), wide.snap(tasks))
+    for value, inside in ((6, False), (7, True), (4 * 10**8, True), (4 * 10**8 + 1, False)):
+        assert teacher.to_part(wide.encode({"n": value, "x": 0.5})[None])[1].tolist() == [inside]

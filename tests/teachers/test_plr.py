@@ -202,7 +202,7 @@ def test_plain_plr_trains_on_everything():
         ("min_fill", 0.0, r"in \(0, 1\]"),
         ("temperature", 0.0, "above 0"),
         ("memory", 1.0, r"in \[0, 1\)"),
-        ("score", "regret", "one of positive_value_loss"),
+        ("score", "regret", "'positive_value_loss', 'max_mc', 'learnability' or 'absolute_progress'"),
     ],
 )
 def test_a_hyperparameter_out_of_its_range_is_refused(setting, found, what):
@@ -262,3 +262,44 @@ class Secretive(RobustPLR):
 def test_the_check_finds_a_teacher_that_does_not_say_what_is_only_looked_at(teacher, found):
     with pytest.raises(TeacherError, match=found):
         says_what_is_only_looked_at(teacher, seed=0)
+
+
+# Spaces of few tasks
+
+
+FEW = TaskSpace("few", [Feature.integer("n", 1, 5, 2), Feature.category("floor", ["ice", "sand", "mud"], "ice")])
+
+
+@pytest.mark.parametrize("name", ["plr", "robust-plr", "accel"])
+def test_a_space_of_fewer_tasks_than_min_fill_asks_for_is_replayed_all_the_same(name):
+    teacher = bound(make_teacher(name), FEW)
+    rng = np.random.default_rng(1)
+    for _ in range(2000):
+        teacher.update(teacher.sample(1), outcomes([0.0], positive_value_loss=[rng.random()]))
+    numbers = teacher.diagnostics()
+    assert numbers["n_levels"] == 15.0
+    assert numbers["replay_share"] > 0.9  # once all 15 are known, none is new
+
+
+def test_the_buffer_of_such_a_space_is_filled_by_a_share_of_its_tasks():
+    teacher = bound(PLR(min_fill=0.2, replay_probability=1.0), FEW)
+    for level in FEW.grid(5)[:3]:  # 0.2 of 15
+        assert teacher.diagnostics().get("replay_share", 0.0) == 0.0
+        teacher.update(level[None], outcomes([0.0]))
+    teacher.sample(20)
+    assert teacher.diagnostics()["replay_share"] == 1.0
+
+
+def test_the_density_of_a_space_that_is_known_is_that_of_its_levels():
+    teacher = bound(PLR("learnability", replay_probability=0.5), TaskSpace("two", [Feature.integer("n", 0, 1, 0)]))
+    assert teacher.density(np.array([[0.25]])) == pytest.approx([1.0])
+    teacher.update(np.array([[0.25], [0.75]]), outcomes([0.5, 1.0]))
+    drawn = teacher.sample(100)
+    assert teacher.diagnostics()["replay_share"] == 1.0 and set(drawn[:, 0]) == {0.25, 0.75}
+
+
+def test_a_space_with_a_real_feature_has_no_last_task():
+    teacher = bound(PLR(capacity=10, min_fill=0.5, replay_probability=0.5), LINE)
+    teacher.update(np.linspace(0.0, 1.0, 20)[:, None], outcomes(np.arange(20) / 20))
+    teacher.sample(400)
+    assert teacher.diagnostics()["random_share"] == pytest.approx(0.5, abs=0.1)

@@ -6,9 +6,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lifelong_rl.envs import Feature, TaskSpace
 from lifelong_rl.scenarios import Block, Scenario
-from lifelong_rl.teachers import ALPGMM, Teacher
+from lifelong_rl.teachers import ALPGMM, Outcomes, Teacher
 from lifelong_rl.tracking.report import report_run
-from lifelong_rl.tracking.teaching import drawn_statistics, load_teacher, teacher_figures
+from lifelong_rl.tracking.teaching import (
+    drawn_statistics,
+    load_teacher,
+    teacher_figure,
+    teacher_figures,
+    teacher_statistics,
+)
 from lifelong_rl.training.config import AgentConfig, RunConfig
 from lifelong_rl.training.trainer import train
 
@@ -47,6 +53,49 @@ def folder(tmp_path_factory):
     agent = AgentConfig("dqn", options={"policy_kwargs": {"net_arch": [8]}, "learning_starts": 10_000})
     config = RunConfig(point_goal, agent, eval_every=100, eval_episodes=1, log_every=50)
     return train(config, tmp_path_factory.mktemp("taught") / "run", show_progress=False)
+
+
+class Raving(Corner):
+    """Says of itself what is no number, and of its draws what is no density."""
+
+    def diagnostics(self):
+        return {"mood": float("nan")}
+
+    def density(self, points):
+        return np.full(3, np.nan)
+
+
+LINE = TaskSpace("line", [Feature.real("x", 0.0, 1.0, 0.5)])
+
+
+def bound(teacher):
+    teacher.reset(LINE, np.random.default_rng(0))
+    return teacher
+
+
+def test_mean_alp_is_that_of_the_recent_tasks_whatever_teacher_drew_them():
+    points = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.12, 0.48, 0.5])[:, None]
+    scores = [0.0, 0.2, 0.0, 0.0, 0.0, 0.5, 0.6, 0.1, 0.1]
+    numbers = teacher_statistics(bound(Corner()), "m:Corner", LINE, points, scores)
+    # the seventh is nearest to 0.1, the eighth to 0.5, the ninth to 0.5 again
+    assert numbers["mean_alp"] == pytest.approx((0.4 + 0.4 + 0.4) / 3)
+    assert "mean_alp" not in teacher_statistics(bound(Corner()), "m:Corner", LINE, points[:6], scores[:6])
+
+
+def test_a_teachers_own_mean_alp_counts():
+    teacher = bound(ALPGMM(fit_every=100))
+    own = teacher.diagnostics().get("mean_alp")
+    assert own is None
+    teacher.update(np.linspace(0, 1, 20)[:, None], Outcomes.from_scores(np.zeros(20)))
+    numbers = teacher_statistics(teacher, "alp-gmm", LINE, np.linspace(0, 1, 20)[:, None], np.linspace(0, 1, 20))
+    assert numbers["mean_alp"] == 0.0
+
+
+def test_diagnostics_and_densities_that_are_none_are_told_with_the_teachers_name():
+    with pytest.raises(ValueError, match="the teacher 'm:Raving' failed at diagnostics: 'mood' is nan, not a finite"):
+        teacher_statistics(bound(Raving()), "m:Raving", LINE, np.empty((0, 1)), [])
+    with pytest.raises(ValueError, match=r"Raving' failed at density: a density of .* points is that many finite"):
+        teacher_figure(bound(Raving()), LINE, np.full((3, 1), 0.5), [0.0, 0.5, 1.0])
 
 
 def test_statistics_are_in_the_units_of_the_features():

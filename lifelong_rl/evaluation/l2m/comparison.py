@@ -115,8 +115,10 @@ def _saturation(scores: Floats, tie: float) -> tuple[float, float]:
 
 
 def _slope_sign(x: Indices, y: Floats) -> float:
-    """Give a number with the sign of the least-squares slope of ``y`` over ``x``."""
-    return float(((x - x.mean()) * (y - y.mean())).sum())
+    """Give a number with the sign of the least-squares slope of ``y`` over ``x``; 0 where rounding hides the sign."""
+    products = (x - x.mean()) * (y - y.mean())
+    total = float(products.sum())
+    return total if abs(total) > 1e-12 * float(np.abs(products).sum()) else 0.0
 
 
 def compared_tasks(regimes: Regimes, experts: Sequence[str]) -> list[int]:

@@ -28,6 +28,10 @@ WHOLE_SET = {
 }
 """Metrics that are over every evaluated task: one more changes the value, though no other task's number."""
 
+COUNTS_ALL_EXPERIENCES = {
+    "l2m/sample_efficiency": "the slope of a task learned twice is over the run's number of each experience, and an "
+    "evaluation of one more task lies between its blocks (trap i)",
+}
 LOOKS_BEFORE = {
     "gem/forward_transfer": "the first task has none, and is no longer the first",
     "chaudhry/forgetting": "the best earlier score may be one from before the task's own block",
@@ -154,7 +158,7 @@ def test_a_constant_task_that_is_only_evaluated_changes_no_other_tasks_numbers(r
     for name, metric in plain.items():
         assert_same_tables(name, metric, wider[name], tasks=run.tasks)
         assert are_equal(metric.per_block, wider[name].per_block), name
-        if name not in WHOLE_SET:
+        if name not in WHOLE_SET | COUNTS_ALL_EXPERIENCES:
             assert is_equal(metric.value, wider[name].value), name
 
 
@@ -163,8 +167,16 @@ def test_a_constant_task_that_is_only_evaluated_changes_no_other_tasks_numbers(r
 def test_a_constant_task_that_is_trained_first_changes_only_what_looks_before_a_tasks_own_block(run, value):
     plain, wider = run.metrics(), run.with_task(value / 16, is_trained_first=True).metrics()
     for name, metric in plain.items():
-        if name not in LOOKS_BEFORE:
+        if name not in LOOKS_BEFORE | COUNTS_ALL_EXPERIENCES:
             assert_same_tables(name, metric, wider[name], tasks=run.tasks)
+
+
+def test_what_counts_all_experiences_does_so():
+    run = Run(105, [0, 1, 2, 3, 3], 4)
+    plain, wider = run.metrics(), run.with_task(1.0, is_trained_first=True).metrics()
+    for name in COUNTS_ALL_EXPERIENCES:
+        changed = [task for task in run.tasks if not is_equal(plain[name].per_task[task], wider[name].per_task[task])]
+        assert changed == ["d"]
 
 
 def test_what_looks_before_a_tasks_own_block_does_so():

@@ -188,8 +188,8 @@ def _axis(feature: Feature, inner: TaskSpace) -> _Axis:
     column = next((i for i, narrow in enumerate(inner.features) if narrow.name == feature.name), None)
     if column is None:
         coordinate = feature.to_unit(inner.fixed[feature.name])
-        kept = None if n is None else np.array([int(coordinate * n)])
-        return _Axis(None, coordinate, 0.0 if n is None else 1.0 / n, n, kept)
+        index = None if n is None else range(int(coordinate * n), int(coordinate * n) + 1)
+        return _Axis(None, coordinate, 0.0 if n is None else 1.0 / n, n, index)
     narrow = inner.features[column]
     if n is None:
         start, stop = feature.to_unit(narrow.low), feature.to_unit(narrow.high)

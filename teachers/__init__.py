@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lifelong_rl.teachers.mixture import Mixture
     from lifelong_rl.teachers.oracle import Oracle
     from lifelong_rl.teachers.plr import PLR, RobustPLR
+    from lifelong_rl.teachers.progress import ProgressHistory
     from lifelong_rl.teachers.random import RandomTeacher
     from lifelong_rl.teachers.restriction import Restriction
     from lifelong_rl.teachers.riac import RIAC
@@ -63,6 +64,9 @@ TEACHERS: dict[str, str] = {
 }
 """The teachers by name; each is imported when it is first asked for."""
 
+_PARTS = {"ProgressHistory": "lifelong_rl.teachers.progress:ProgressHistory"}
+"""What teachers are made of, and users may build with."""
+
 DEFAULT_TEACHER = "alp-kde"
 """The teacher of a curriculum that names none."""
 
@@ -88,6 +92,7 @@ __all__ = [
     "Mixture",
     "Oracle",
     "Outcomes",
+    "ProgressHistory",
     "RandomTeacher",
     "Restriction",
     "RobustPLR",
@@ -182,7 +187,7 @@ def _without_objects(value: Any) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    for path in TEACHERS.values():
+    for path in (*TEACHERS.values(), *_PARTS.values()):
         module, _, attribute = path.partition(":")
         if attribute == name:
             return getattr(importlib.import_module(module), name)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, stretches
 from lifelong_rl.teachers.density import covered_share
+from lifelong_rl.teachers.gaussians import Criterion, GaussianTeacher, best_mixture, numbers_to_try
 from lifelong_rl.teachers.gaussians import Gaussians as Gaussians
-from lifelong_rl.teachers.gaussians import GaussianTeacher, best_mixture, numbers_to_try
 from lifelong_rl.teachers.progress import N_WITHOUT_PROGRESS, ProgressHistory
 
 
@@ -36,15 +36,16 @@ class ALPGMM(GaussianTeacher):
         min_gaussians: int = 2,
         max_gaussians: int = 10,
         random_fraction: float = 0.2,
-        criterion: Literal["aic", "bic"] = "aic",
+        criterion: Criterion = "aic",
         max_history: int | None = None,
     ) -> None:
         """Store the hyper-parameters; :meth:`reset` checks them.
 
         fit_every: episodes between fits. window: episodes that a fit sees, None for ``fit_every`` of them.
         min_gaussians, max_gaussians: the numbers of Gaussians tried, both ends included. random_fraction: share
-        of uniform tasks, in [0, 1]. criterion: what chooses among the fits, the Akaike or the Bayesian information
-        criterion. max_history: when twice as many episodes are stored the older half is forgotten; None keeps all.
+        of uniform tasks, in [0, 1]. criterion: what chooses among the fits, the
+        Akaike information criterion, its form for small samples ("aicc") or the Bayesian one.
+        max_history: when twice as many episodes are stored the older half is forgotten; None keeps all.
         """
         self.fit_every = fit_every
         self.window = window
@@ -68,7 +69,7 @@ class ALPGMM(GaussianTeacher):
             ("min_gaussians", self.min_gaussians >= 1, "at least 1"),
             ("max_gaussians", self.max_gaussians >= self.min_gaussians, "at least min_gaussians"),
             ("random_fraction", 0.0 <= self.random_fraction <= 1.0, "in [0, 1]"),
-            ("criterion", self.criterion in ("aic", "bic"), "'aic' or 'bic'"),
+            ("criterion", self.criterion in get_args(Criterion), "'aic', 'aicc' or 'bic'"),
             (
                 "max_history",
                 self.max_history is None or self.max_history >= max(window, N_WITHOUT_PROGRESS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.alp_gmm import ALPGMM
 from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, stretches
 from lifelong_rl.teachers.gaussian_em import MixtureRace, no_race
-from lifelong_rl.teachers.gaussians import numbers_to_try, thread_controller
+from lifelong_rl.teachers.gaussians import Criterion, numbers_to_try, thread_controller
 
 MEASURE_EVERY = 50
 """Episodes between measurements of progress: some at once cost less, too many would stall."""
@@ -35,7 +35,7 @@ class FastALPGMM(ALPGMM):
         min_gaussians: int = 2,
         max_gaussians: int = 10,
         random_fraction: float = 0.2,
-        criterion: Literal["aic", "bic"] = "aic",
+        criterion: Criterion = "aic",
         max_history: int | None = 5_000,
         max_steps: int = 12,
         steps_per_episode: int = 4,

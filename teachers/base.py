@@ -6,7 +6,6 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ClassVar
 
@@ -14,103 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lifelong_rl.envs.lookup import import_path
-from lifelong_rl.envs.space import Kind, TaskSpace, is_in_unit_cube
+from lifelong_rl.envs.space import Kind, TaskSpace
 from lifelong_rl.teachers.annotations import check_values
 from lifelong_rl.teachers.density import kernel_density
+from lifelong_rl.teachers.outcomes import EXTRAS as EXTRAS
+from lifelong_rl.teachers.outcomes import Floats as Floats
+from lifelong_rl.teachers.outcomes import Outcomes as Outcomes
 from lifelong_rl.teachers.states import check_state
-
-Floats = NDArray[np.float64]
-
-EXTRAS: dict[str, str] = {
-    "value": "the learner's estimate of the discounted return from the episode's first state",
-    "mean_value": "the mean of the learner's value estimates over the states of the episode",
-    "positive_value_loss": "the mean over the episode's steps of max(generalised advantage estimate, 0)",
-}
-"""What a learner may add to outcomes. A teacher names those it cannot do without in :attr:`Teacher.needs`."""
-
-
-_ONES = np.ones(64, dtype=np.int64)
-_ONES.flags.writeable = False  # outcomes of scores alone share it: making them is half of a cheap teacher's time
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """What n finished training episodes showed.
-
-    Lists are taken too and become arrays. ValueError where a column is not of shape (n,) and finite, or where a
-    score lies outside [0, 1]. Slices and index arrays give the outcomes of those episodes: ``outcomes[:10]``.
-    """
-
-    returns: Floats
-    """Raw returns, shape (n,)."""
-    scores: Floats
-    """Returns as scores in [0, 1], shape (n,): what teachers measure progress on."""
-    successes: NDArray[np.bool_]
-    """Whether each episode was a success, shape (n,)."""
-    lengths: NDArray[np.int64]
-    """Steps of each episode, shape (n,)."""
-    extra: Mapping[str, Floats] = field(default_factory=dict)
-    """What the learner adds by name, each shape (n,); :data:`EXTRAS` says which and what they are."""
-
-    def __post_init__(self) -> None:
-        n = np.size(self.scores)
-        scores = _column("scores", self.scores, n, np.float64)
-        if not ((scores >= 0.0) & (scores <= 1.0)).all():
-            worst = scores[(scores < 0.0) | (scores > 1.0)][0]
-            raise ValueError(f"the scores of outcomes must lie in [0, 1], found {worst}.")
-        columns: dict[str, Any] = {
-            "returns": _column("returns", self.returns, n, np.float64),
-            "scores": scores,
-            "successes": _column("successes", self.successes, n, np.bool_),
-            "lengths": _column("lengths", self.lengths, n, np.int64),
-        }
-        if self.extra:
-            columns["extra"] = {
-                name: _column(f"extra[{name!r}]", values, n, np.float64) for name, values in self.extra.items()
-            }
-        vars(self).update(columns)  # the dataclass is frozen for everybody else
-
-    @classmethod
-    def from_scores(cls, scores: ArrayLike) -> Outcomes:
-        """Give outcomes that only have scores, shape (n,): returns equal them, success means 1."""
-        array = np.asarray(scores, dtype=np.float64)
-        if array.ndim == 1 and len(array) <= len(_ONES) and is_in_unit_cube(array):
-            return cls.trusted(array, array, array >= 1.0, _ONES[: len(array)], {})
-        return cls(array, array, array >= 1.0, np.ones(array.shape, dtype=np.int64))
-
-    @classmethod
-    def trusted(
-        cls,
-        returns: Floats,
-        scores: Floats,
-        successes: NDArray[np.bool_],
-        lengths: NDArray[np.int64],
-        extra: Mapping[str, Floats],
-    ) -> Outcomes:
-        """Give ``Outcomes(...)`` in a fifth of the time, for columns that are known to be right: none is checked."""
-        outcomes = object.__new__(cls)
-        columns = outcomes.__dict__  # the dataclass is frozen for everybody else
-        columns["returns"], columns["scores"], columns["successes"] = returns, scores, successes
-        columns["lengths"], columns["extra"] = lengths, extra
-        return outcomes
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __getitem__(self, rows: slice | NDArray[Any]) -> Outcomes:
-        extra = {name: values[rows] for name, values in self.extra.items()}
-        return Outcomes.trusted(
-            self.returns[rows], self.scores[rows], self.successes[rows], self.lengths[rows], extra
-        )
-
-
-def _column(name: str, values: ArrayLike, n: int, dtype: type[np.generic]) -> NDArray[Any]:
-    column = np.asarray(values)
-    if column.shape != (n,):
-        raise ValueError(f"{name} of outcomes must have one number an episode, shape ({n},), found {column.shape}.")
-    if column.dtype.kind not in "bui" and not (is_finite := np.isfinite(column)).all():
-        raise ValueError(f"{name} of outcomes must be finite, found {column[~is_finite][0]}.")
-    return column.astype(dtype, copy=False)
 
 
 class Teacher(ABC):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats, Outcomes, check_ranges, stretches
-from lifelong_rl.teachers.gaussians import GaussianTeacher, best_mixture, numbers_to_try
+from lifelong_rl.teachers.gaussians import Criterion, GaussianTeacher, best_mixture, numbers_to_try
 from lifelong_rl.teachers.states import check_rows
 
 
@@ -34,14 +34,14 @@ class CovarGMM(GaussianTeacher):
         max_gaussians: int = 10,
         random_fraction: float = 0.2,
         absolute: bool = False,
-        criterion: Literal["aic", "bic"] = "aic",
+        criterion: Criterion = "aic",
     ) -> None:
         """Store the hyper-parameters; :meth:`reset` checks them.
 
         fit_every: episodes between fits, and of each fit. min_gaussians, max_gaussians: the numbers of Gaussians
         tried, both ends included. random_fraction: share of uniform tasks, in [0, 1]. absolute: whether falling
-        scores attract as rising ones do. criterion: what chooses among the fits, the Akaike or the Bayesian
-        information criterion.
+        scores attract as rising ones do. criterion: what chooses among the fits, the
+        Akaike information criterion, its form for small samples ("aicc") or the Bayesian one.
         """
         self.fit_every = fit_every
         self.min_gaussians = min_gaussians
@@ -57,7 +57,7 @@ class CovarGMM(GaussianTeacher):
             ("min_gaussians", self.min_gaussians >= 1, "at least 1"),
             ("max_gaussians", self.max_gaussians >= self.min_gaussians, "at least min_gaussians"),
             ("random_fraction", 0.0 <= self.random_fraction <= 1.0, "in [0, 1]"),
-            ("criterion", self.criterion in ("aic", "bic"), "'aic' or 'bic'"),
+            ("criterion", self.criterion in get_args(Criterion), "'aic', 'aicc' or 'bic'"),
         ]
         check_ranges(self, rules)
         super().reset(space, rng)

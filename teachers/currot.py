@@ -101,9 +101,8 @@ class CURROT(Teacher):
     def _distribution(self, which: str) -> tuple[Floats, Floats] | None:
         """Give mean and std, shape (d,) each, of the target's or the initial Gaussian; None for uniform."""
         mean, std = getattr(self, f"{which}_mean"), getattr(self, f"{which}_std")
-        if mean is None:
-            return None
-        return per_axis(self, f"{which}_mean", mean), per_axis(self, f"{which}_std", std, SMALLEST_STD)
+        stds = per_axis(self, f"{which}_std", std, SMALLEST_STD)  # checked where it has no use, too
+        return None if mean is None else (per_axis(self, f"{which}_mean", mean), stds)
 
     @property
     def _radius(self) -> float:

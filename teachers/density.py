@@ -52,8 +52,14 @@ def reference_points(space: TaskSpace) -> Floats:
 def evenness(densities: Floats) -> float:
     """Give the entropy of a density known at m points of equal volume, divided by log(m): 1 is uniform, 0 one point.
 
-    densities: shape (m,), non-negative, with a positive sum.
+    densities: shape (m,), non-negative, finite. Where none is above 0, as that of narrow kernels far from all m
+    points, the density lies beside the points and is as uneven as one point: 0.
     """
+    highest = densities.max(initial=0.0)
+    if not highest > 0.0:
+        return 0.0
+    if not 1e-300 < highest < 1e300:  # a sum beyond what floats hold, or shares of one too small to divide by
+        densities = densities / highest
     shares = densities / densities.sum()
     shares = shares[shares > 0]
     if len(densities) < 2:

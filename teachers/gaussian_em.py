@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lifelong_rl.teachers.base import Floats
-from lifelong_rl.teachers.gaussians import thread_controller
+from lifelong_rl.teachers.gaussians import Criterion, n_parameters_of, price_of, thread_controller
 from lifelong_rl.teachers.states import check_rows
-
-Criterion: TypeAlias = Literal["aic", "bic"]
 
 RIDGE = 1e-6
 """Added to each variance: a Gaussian on one point would have no density (scikit-learn's ``reg_covar``)."""
@@ -149,9 +147,9 @@ class MixtureRace:
 
     def _best_rows(self, criterion: Criterion) -> slice:
         n_points, n_axes = self.points.shape
-        n_parameters = self.numbers * (1 + n_axes + n_axes * (n_axes + 1) // 2) - 1
-        price = 2.0 if criterion == "aic" else float(np.log(n_points))
-        index = int((price * n_parameters - 2.0 * n_points * self.log_likelihoods).argmin())
+        n_parameters = n_parameters_of(self.numbers, n_axes)
+        price = price_of(n_parameters, n_points, criterion)
+        index = int((price - 2.0 * n_points * self.log_likelihoods).argmin())
         return slice(int(self._starts[index]), int(self._starts[index] + self.numbers[index]))
 
     def state_dict(self) -> dict[str, Any]:

@@ -7,15 +7,19 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from lifelong_rl.envs.space import TaskSpace, is_in_unit_cube
 from lifelong_rl.teachers.base import Floats, Teacher
 from lifelong_rl.teachers.density import evenness, reference_points
 from lifelong_rl.teachers.states import check_rows
+
+Criterion: TypeAlias = Literal["aic", "aicc", "bic"]
+"""What chooses among fits: Akaike's information criterion, the same for small samples, or the Bayesian one."""
 
 
 @dataclass(frozen=True)
@@ -180,11 +184,31 @@ def numbers_to_try(points: Floats, lowest: int, highest: int) -> list[int]:
     return list(range(min(lowest, highest), highest + 1))
 
 
-def best_mixture(points: Floats, numbers: list[int], seeds: list[int], criterion: str) -> Any:
+def price_of(n_parameters: NDArray[np.int64], n_points: int, criterion: Criterion) -> Floats:
+    """Give what an information criterion adds to -2 log-likelihood for parameters, shape (k,), at n points.
+
+    Akaike's own: 2 p. "aicc": 2 p n / (n - p - 1) (Hurvich and Tsai 1989), infinite where n - p - 1 is not above 0.
+    "bic": p log n (Schwarz 1978).
+    """
+    p = n_parameters.astype(np.float64)
+    if criterion == "bic":
+        return p * float(np.log(n_points))
+    if criterion == "aicc":
+        spare = n_points - p - 1.0
+        return np.asarray(np.where(spare > 0.0, 2.0 * p * n_points / np.where(spare > 0.0, spare, 1.0), np.inf))
+    return 2.0 * p
+
+
+def n_parameters_of(numbers: ArrayLike, n_axes: int) -> NDArray[np.int64]:
+    """Give the free numbers of mixtures of so many full-covariance Gaussians each, shape (k,)."""
+    return np.asarray(numbers, dtype=np.int64) * (1 + n_axes + n_axes * (n_axes + 1) // 2) - 1
+
+
+def best_mixture(points: Floats, numbers: list[int], seeds: list[int], criterion: Criterion) -> Any:
     """Fit one full-covariance mixture for each number of Gaussians and give the one with the lowest criterion.
 
-    points: shape (n, c), n >= 2. seeds: one an entry of ``numbers``. criterion: "aic" or "bic". Gives scikit-learn's
-    ``GaussianMixture``; the same one for the same arguments: one thread, so that sums have one order.
+    points: shape (n, c), n >= 2. seeds: one an entry of ``numbers``. Gives scikit-learn's ``GaussianMixture``; the
+    same one for the same arguments: one thread, so that sums have one order.
     """
     from sklearn.exceptions import ConvergenceWarning  # here: half a second that importing teachers shall not cost
     from sklearn.mixture import GaussianMixture
@@ -194,7 +218,11 @@ def best_mixture(points: Floats, numbers: list[int], seeds: list[int], criterion
         warnings.simplefilter("ignore", ConvergenceWarning)  # a mixture that EM left early is still a curriculum
         for n_components, seed in zip(numbers, seeds, strict=True):
             mixture = GaussianMixture(n_components, covariance_type="full", random_state=seed).fit(points)
-            value = getattr(mixture, criterion)(points)
+            if criterion == "aicc":
+                price = price_of(n_parameters_of([n_components], points.shape[1]), len(points), criterion)
+                value = float(price[0]) - 2.0 * len(points) * mixture.score(points)
+            else:
+                value = getattr(mixture, criterion)(points)
             if best is None or value < lowest:
                 best, lowest = mixture, value
     return best

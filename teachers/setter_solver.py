@@ -83,7 +83,7 @@ class SetterSolver(Teacher):
         counts = ("fit_every", "n_blocks", "setter_units", "judge_units", "batch_size", "max_solved")
         rules = [
             *((name, getattr(self, name) >= 1, "at least 1") for name in counts),
-            ("learning_rate", self.learning_rate > 0.0, "above 0"),
+            ("learning_rate", 0.0 < self.learning_rate <= 0.1, "in (0, 0.1]"),
             ("noise", self.noise >= 0.0, "at least 0"),
         ]
         check_ranges(self, rules)

@@ -45,7 +45,12 @@ def place(tmp_path, monkeypatch):
 
 
 def test_the_page_shows_a_teacher_a_test_and_a_script(place):
-    assert {path.name for path in place.iterdir()} == {"my_teachers.py", "test_my_teachers.py", "script.py"}
+    names = {"my_teachers.py", "test_my_teachers.py", "script.py", "progress.py"}
+    assert {path.name for path in place.iterdir()} == names
+
+
+def test_the_progress_of_the_page_is_what_it_says(place):
+    runpy.run_path("progress.py")
 
 
 def test_the_teacher_of_the_page_passes_the_test_of_the_page(place):

@@ -140,7 +140,10 @@ def run_jobs(
     check_processes(n_processes)
     n_episodes = sum(job.setting.n_episodes for job in jobs)
     run = _run_here if min(n_processes, len(jobs)) <= 1 else _run_in_processes
-    with tqdm(total=n_episodes, unit="episode", unit_scale=True, disable=not show_progress) as bar:
+    with (
+        _ended_by_sigterm(),
+        tqdm(total=n_episodes, unit="episode", unit_scale=True, disable=not show_progress) as bar,
+    ):
         outcomes = run(jobs, n_processes, bar, keep)
     results = [outcome for outcome in outcomes if isinstance(outcome, TeacherResult)]
     if failures := [outcome for outcome in outcomes if isinstance(outcome, TeacherFailure)]:
@@ -207,6 +210,29 @@ def _watch(
             if running[each].teacher in failed:
                 each.cancel()
     return list(outcomes.values())
+
+
+class Terminated(KeyboardInterrupt):
+    """The benchmark was asked to end by SIGTERM, which ends it as Ctrl-C does."""
+
+    signal_number = signal.SIGTERM
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this process as Ctrl-C does, so that it ends the processes that it started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+
+    def end(number: int, frame: Any) -> None:
+        raise Terminated("stopped")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

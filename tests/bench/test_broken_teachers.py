@@ -193,3 +193,5 @@ def test_no_process_outlives_a_benchmark_that_is_ended(number):
         time.sleep(0.1)
     assert len(started) >= 3 and not any(map(is_alive, started))
     assert "Traceback" not in said
+    if number != signal.SIGKILL:
+        assert main_one.returncode == 128 + number and said.strip() == "stopped"

@@ -7,8 +7,9 @@ import pytest
 
 from lifelong_rl.envs.space import Feature, TaskSpace
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
-from lifelong_rl.teachers import ALPGMM, Outcomes, RandomTeacher, alp_gmm
+from lifelong_rl.teachers import ALPGMM, Outcomes, RandomTeacher, alp_gmm, make_teacher
 from lifelong_rl.teachers.alp_gmm import best_mixture
+from lifelong_rl.teachers.gaussians import n_parameters_of, price_of
 
 
 def space(dimension=2):
@@ -314,7 +315,7 @@ def test_diagnostics_leave_out_what_is_not_defined_yet():
         ("max_gaussians", 1),
         ("random_fraction", 1.2),
         ("random_fraction", float("nan")),
-        ("criterion", "aicc"),
+        ("criterion", "dic"),
         ("max_history", 100),
     ],
 )
@@ -326,3 +327,25 @@ def test_a_hyperparameter_out_of_range_is_named_at_reset(name, value):
 def test_a_task_space_without_a_free_feature_is_refused():
     with pytest.raises(ValueError, match="free feature"):
         bound(dimension=0)
+
+
+def test_the_small_sample_criterion_prices_parameters_by_the_points_that_are_left():
+    # two Gaussians on three axes: 2 * (1 + 3 + 6) - 1 = 19 numbers
+    assert n_parameters_of([2], 3).tolist() == [19]
+    assert price_of(np.array([19]), 40, "aicc").tolist() == [2 * 19 * 40 / 20]
+    assert price_of(np.array([19, 29]), 20, "aicc").tolist() == [np.inf, np.inf]
+    assert price_of(np.array([19]), 40, "aic").tolist() == [38.0]
+    assert price_of(np.array([19]), 40, "bic") == pytest.approx(19 * np.log(40))
+
+
+@pytest.mark.parametrize("name", ["alp-gmm", "alp-gmm-fast", "covar-gmm"])
+def test_with_few_points_it_takes_fewer_gaussians_than_aic(name):
+    counts = {}
+    for criterion in ("aic", "aicc"):
+        teacher = make_teacher(name, fit_every=40, criterion=criterion)
+        teacher.reset(space(), np.random.default_rng(0))
+        rng = np.random.default_rng(1)
+        for _ in range(60):
+            teacher.update(rng.random((2, 2)), Outcomes.from_scores(rng.random(2)))
+        counts[criterion] = teacher.diagnostics()["n_gaussians"]
+    assert counts["aicc"] < counts["aic"]

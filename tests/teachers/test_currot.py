@@ -282,3 +282,9 @@ def test_a_hyperparameter_out_of_range_is_named_at_reset(name, value):
 def test_a_category_is_refused():
     with pytest.raises(ValueError, match="'floor' is a category"):
         bound(task_space=TaskSpace("floor", [Feature.category("floor", ["ice", "sand"], "ice")]))
+
+
+@pytest.mark.parametrize("name", ["target_std", "initial_std"])
+def test_a_standard_deviation_is_checked_where_it_has_no_use_too(name):
+    with pytest.raises(ValueError, match=rf"{name} of CURROT must be .*found -1"):
+        CURROT(**{name: -1}).reset(TaskSpace("s", [Feature.real("x", 0.0, 1.0, 0.5)]), np.random.default_rng(0))

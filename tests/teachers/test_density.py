@@ -80,3 +80,10 @@ def test_the_covered_share_does_not_overflow_in_high_dimensions(dimension):
     corners = np.vstack([np.zeros(dimension), np.ones(dimension), np.eye(dimension)[-1]])
 
     assert covered_share(corners) == pytest.approx(3 / 2.0**dimension)
+
+
+def test_a_density_that_no_float_can_hold_at_the_points_is_as_uneven_as_one_point():
+    assert evenness(np.zeros(10)) == 0.0
+    assert evenness(np.array([5e-324, 0.0, 0.0])) == 0.0
+    assert evenness(np.full(10, 5e-324)) == pytest.approx(1.0)
+    assert evenness(np.full(10, 1e308)) == pytest.approx(1.0)

@@ -96,7 +96,7 @@ def test_mixtures_are_as_likely_as_those_of_scikit_learn():
     assert np.mean(ours) == pytest.approx(np.mean(theirs), abs=0.1)
 
 
-@pytest.mark.parametrize("criterion", ["aic", "bic"])
+@pytest.mark.parametrize("criterion", ["aic", "aicc", "bic"])
 def test_the_best_mixture_has_a_gaussian_a_cluster(criterion):
     means, covariances = run(started(clusters(), [1, 2, 3]), 30).best(criterion)
 

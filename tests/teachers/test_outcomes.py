@@ -54,3 +54,32 @@ def test_columns_of_unequal_lengths_are_refused_by_name(column):
 def test_scores_with_two_axes_are_refused():
     with pytest.raises(ValueError, match=r"found \(2, 1\)"):
         Outcomes.from_scores([[0.5], [0.5]])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("successes", 0.3, "successes of outcomes must be true or false, found 0.3"),
+        ("successes", 2, "successes of outcomes must be true or false, found 2"),
+        ("lengths", -5, "lengths of outcomes must be whole numbers >= 0, found -5"),
+        ("lengths", 1.7, "lengths of outcomes must be whole numbers >= 0, found 1.7"),
+        ("returns", "a", "returns of outcomes must be numbers, found"),
+        ("returns", 1j, "returns of outcomes must be numbers, found"),
+        ("returns", None, "returns of outcomes must be finite, found nan"),
+    ],
+)
+def test_numbers_that_a_column_cannot_hold_are_refused(column, value, words):
+    columns = {"returns": [1.0], "scores": [0.5], "successes": [True], "lengths": [1]} | {column: [value]}
+    with pytest.raises(ValueError, match=words):
+        Outcomes(**columns)
+
+
+@pytest.mark.parametrize("scores", ["abc", [1j], [[0.1], [0.1, 0.2]]])
+def test_scores_that_are_no_numbers_are_refused(scores):
+    with pytest.raises(ValueError, match="scores of outcomes must be numbers, found"):
+        Outcomes.from_scores(scores)
+
+
+def test_whole_and_true_numbers_of_any_type_are_taken():
+    outcomes = Outcomes([1], [0.5], [1.0], [3.0])
+    assert outcomes.successes.dtype == np.bool_ and outcomes.lengths.tolist() == [3]

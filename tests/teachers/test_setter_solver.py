@@ -135,7 +135,8 @@ def test_torchs_own_generator_is_left_alone():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("fit_every", 0), ("n_blocks", 0), ("learning_rate", 0.0), ("noise", -1.0)]
+    ("name", "value"),
+    [("fit_every", 0), ("n_blocks", 0), ("learning_rate", 0.0), ("learning_rate", 2.5), ("noise", -1.0)],
 )
 def test_a_hyperparameter_out_of_range_is_named(name, value):
     with pytest.raises(ValueError, match=rf"{name} of SetterSolver must be .*found {value}"):

@@ -208,15 +208,16 @@ class Trainer:
         self._stop_if_asked(may_stop=self.block_index < len(self.scenario.blocks))
 
     def _finish(self) -> None:
-        from lifelong_rl.tracking.report import report_run
+        from lifelong_rl.tracking.report import write_run
 
-        references = cached_references(self.folder)
-        names = [f"{metric.family}/{metric.name}" for metric in score(self.folder.log(), references=references)]
+        log = self.folder.log()
+        metrics = score(log, references=cached_references(self.folder))
+        names = [f"{metric.family}/{metric.name}" for metric in metrics]
         settings = {"agent": self.config.agent.label, "scenario": self.scenario.name, "seed": self.config.seed}
         self.recorder.hyperparameters(settings | {"family": self.scenario.family}, names, self.step)
         self.recorder.sizes()  # flushed before the report, whose last file says that the run is finished
         self.folder.save_costs(self.meter.read(self.agent, self.step))
-        report_run(self.folder, references)
+        write_run(self.folder, log, metrics)
 
     def _close(self) -> None:
         self.folder.flush()

@@ -17,6 +17,7 @@ from lifelong_rl.tracking.report.writing import (
     report_runs,
     write_report,
     write_reports_of_each,
+    write_run,
 )
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "report_runs",
     "write_report",
     "write_reports_of_each",
+    "write_run",
 ]

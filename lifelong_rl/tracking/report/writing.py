@@ -52,9 +52,14 @@ def report_run(folder: RunFolder, references: References | None = None) -> dict[
     """
     log = folder.log()
     metrics = score(log, references=references)
-    _draw_run(folder, log)
-    write_metrics(folder, metrics)  # last: a run with this file is finished
+    write_run(folder, log, metrics)
     return {f"{m.family}/{m.name}": m.value for m in metrics if m.value is not None}
+
+
+def write_run(folder: RunFolder, log: EvaluationLog, metrics: Sequence[MetricValue]) -> None:
+    """Write the figures of a run that was scored, and last its ``metrics.json``: a run with this file is finished."""
+    _draw_run(folder, log)
+    write_metrics(folder, metrics)
 
 
 def _draw_run(folder: RunFolder, log: EvaluationLog) -> None:

@@ -1,0 +1,1 @@
+"""HyperCRL: hypernetworks that emit dynamics models, planners, and the agent that acts with them."""

@@ -1,0 +1,262 @@
+"""The hypernetwork as a learner of dynamics: HyperCRL's update (Huang et al. 2021), as published and as we would."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from lifelong_rl.agents.base import Held
+from lifelong_rl.agents.hypernet.adam import ThinAdam
+from lifelong_rl.agents.hypernet.chunked import ChunkedHypernetwork, RecurrentHypernetwork
+from lifelong_rl.agents.hypernet.full import FullHypernetwork, Start
+from lifelong_rl.agents.hypernet.hypernetwork import Hypernetwork
+from lifelong_rl.agents.hypernet.learner import Batch, DynamicsLearner, TaskLoss, Update, arrays_of, fill, n_bytes
+from lifelong_rl.agents.hypernet.regulariser import OutputRegulariser, Scaling
+from lifelong_rl.agents.hypernet.target import TargetNetwork
+
+LARGEST_FULL = 10_000
+"""Target weights above which the form "auto" is chunked: a full head would be a hundred times the target network."""
+
+
+@dataclass(frozen=True)
+class HypernetSettings:
+    """Form, loss and optimisation of a hypernetwork. The defaults are ours; :data:`PUBLISHED` has the paper's."""
+
+    form: Literal["auto", "full", "chunked", "recurrent"] = "auto"
+    """"auto" is full for targets of at most 10,000 weights, else chunked."""
+    hidden: tuple[int, ...] = (16, 16)
+    """Hidden units of the full form; the chunked and recurrent forms take them as their own."""
+    activation: str = "relu"
+    """Activation of the hypernetwork."""
+    n_embedding: int = 10
+    """Numbers in a task's embedding."""
+    chunk_size: int | None = None
+    """Weights a piece of the chunked and recurrent forms; None for four times the square root of all."""
+    start: Start = "base"
+    """How emitted weights start: "base" adds trained base weights, "xavier" is as published."""
+    lr: float = 1e-3
+    """Learning rate of the shared parameters and of the current embedding."""
+    beta: float = 0.5
+    """Weight of the output regulariser."""
+    scaling: Scaling = "sum"
+    """Whether the regulariser adds the earlier tasks up, or averages them as published."""
+    n_sampled: int | None = 4
+    """Earlier tasks that one update regularises, drawn anew and weighted without bias; None for all."""
+    look_ahead: bool = False
+    """Whether the regulariser looks at the parameters after the step that Adam would take, as published."""
+    loss_scale: Literal["mean", "sum"] = "mean"
+    """Whether loss and regulariser count once, or as often as the batch has rows, as published."""
+    longest_gradient: float = 5.0
+    """Norm to which the gradients of embedding and shared parameters are clipped, each on its own."""
+    weighting: Literal["none", "fisher"] = "none"
+    """"fisher" weights the squared differences of emitted weights by their Fisher information."""
+
+    def __post_init__(self) -> None:
+        """Check names and ranges."""
+        for name, least in (("lr", 0.0), ("longest_gradient", 0.0)):
+            if not getattr(self, name) > least:
+                raise ValueError(f"{name} must be greater than {least}, found {getattr(self, name)}.")
+        choices = {
+            "form": ("auto", "full", "chunked", "recurrent"),
+            "loss_scale": ("mean", "sum"),
+            "weighting": ("none", "fisher"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, found {getattr(self, name)!r}.")
+
+
+_AS_PUBLISHED = HypernetSettings(
+    form="full",
+    start="xavier",
+    lr=1e-4,
+    beta=0.05,
+    scaling="mean",
+    n_sampled=None,
+    look_ahead=True,
+    loss_scale="sum",
+)
+
+PUBLISHED: dict[str, HypernetSettings] = {
+    "pendulum": _AS_PUBLISHED,
+    "cartpole": dataclasses.replace(_AS_PUBLISHED, hidden=(128, 128)),
+    "pusher": dataclasses.replace(_AS_PUBLISHED, hidden=(50, 50), activation="elu"),
+    "half_cheetah": dataclasses.replace(_AS_PUBLISHED, hidden=(256, 256)),
+}
+"""HyperCRL's settings by environment (Huang et al. 2021 and the authors' presets)."""
+
+
+def make_hypernetwork(target: TargetNetwork, settings: HypernetSettings, generator: torch.Generator) -> Hypernetwork:
+    """Make the hypernetwork that the settings ask for; all weights are drawn from ``generator``."""
+    form = settings.form
+    if form == "auto":
+        form = "full" if target.n_weights <= LARGEST_FULL else "chunked"
+    if form == "full":
+        return FullHypernetwork(
+            target,
+            generator,
+            n_embedding=settings.n_embedding,
+            hidden=settings.hidden,
+            activation=settings.activation,
+            start=settings.start,
+        )
+    shared: dict[str, Any] = {
+        "n_embedding": settings.n_embedding,
+        "chunk_size": settings.chunk_size,
+        "has_base": settings.start == "base",
+    }
+    if form == "chunked":
+        return ChunkedHypernetwork(
+            target, generator, hidden=settings.hidden, activation=settings.activation, **shared
+        )
+    return RecurrentHypernetwork(target, generator, n_hidden=settings.hidden[-1], **shared)
+
+
+class HypernetLearner(DynamicsLearner):
+    """Emits each task's weights from its embedding, and keeps what it emitted for earlier tasks.
+
+    No data is kept: per task there are an embedding and one snapshot of emitted weights.
+    """
+
+    def __init__(
+        self,
+        target: TargetNetwork,
+        loss: TaskLoss,
+        generator: torch.Generator,
+        *,
+        settings: HypernetSettings = HypernetSettings(),
+        rng: np.random.Generator | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ):
+        super().__init__(target, loss, generator)
+        self.settings = settings
+        self.rng = np.random.default_rng(0) if rng is None else rng
+        self.network = make_hypernetwork(target, settings, generator).to(device=device, dtype=dtype)
+        self.regulariser = OutputRegulariser(
+            beta=settings.beta, scaling=settings.scaling, n_sampled=settings.n_sampled
+        )
+        self.optimiser = ThinAdam(self.network.shared_parameters(), self.network.heads, lr=settings.lr)
+        self._embedding_optimiser: ThinAdam | None = None
+        self._fishers: list[torch.Tensor] = []
+
+    def begin_task(self) -> int:
+        """Add an embedding, snapshot what is emitted for the earlier tasks, and start Adam afresh."""
+        self.regulariser.snapshot(self.network, self.n_tasks, self._importance())
+        task = self.network.add_task(self.generator)
+        self.n_tasks += 1
+        self.optimiser.restart()
+        self._embedding_optimiser = ThinAdam([self.network.embeddings[task]], lr=self.settings.lr)
+        return task
+
+    def _importance(self) -> torch.Tensor | None:
+        return torch.stack(self._fishers, dim=1) if self._fishers else None
+
+    def update(self, task: int, batch: Batch) -> Update:
+        """Make one step on a batch of the current task."""
+        if task != self.n_tasks - 1:
+            raise ValueError(f"only the newest task, {self.n_tasks - 1}, can be trained on, found {task}.")
+        assert self._embedding_optimiser is not None
+        embedding = self._embedding_optimiser
+        self.clear(embedding, "embedding")
+        self.clear(self.optimiser, "hyper")
+        scale = len(batch.inputs) if self.settings.loss_scale == "sum" else 1
+        chosen = self.regulariser.choose(self.rng) if self.regulariser.n_tasks else []
+        looks_ahead = self.settings.look_ahead and bool(chosen)
+        loss, term = self._backward(task, batch, scale, [] if looks_ahead else chosen)
+        self.step(embedding, "embedding", self.settings.longest_gradient)
+        if looks_ahead:
+            term = self.regulariser.add_look_ahead(self.network, self.optimiser, chosen, scale)
+        norm = self.step(self.optimiser, "hyper", self.settings.longest_gradient)
+        return Update(loss, term, norm)
+
+    def _backward(self, task: int, batch: Batch, scale: float, earlier: list[int]) -> tuple[float, float]:
+        """Add the gradients of the loss, and of the regulariser of these earlier tasks, whose embeddings stay."""
+        embeddings = self.network.embedding([task])
+        if earlier:
+            embeddings = torch.cat([embeddings, self.regulariser.embeddings_of(earlier)])
+        weights = self.network.emit(embeddings)
+        loss = self.loss(weights[0] if earlier else weights.view(-1), batch)
+        total, term = scale * loss, 0.0
+        if earlier:
+            value = scale * self.regulariser.value(weights[1:], earlier)
+            total, term = total + value, float(value.detach())
+        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return float(loss.detach()), term
+
+    def end_task(self, task: int, data: Batch) -> None:
+        """Measure the Fisher information of the emitted weights, where it is asked for."""
+        if self.settings.weighting == "fisher":
+            self._fishers.append(self._fisher(task, data))
+
+    def _fisher(self, task: int, data: Batch, n_rows: int = 256) -> torch.Tensor:
+        """Give the mean squared gradient of single rows' losses, with mean 1 and clipped to 0.05 to 20."""
+        weights = self.weights(task)
+        rows = self.rng.permutation(len(data.inputs))[:n_rows].tolist()
+        fisher = torch.zeros_like(weights)
+        for row in rows:
+            leaf = weights.clone().requires_grad_()
+            loss = self.loss(leaf, Batch(data.inputs[row : row + 1], data.targets[row : row + 1]))
+            fisher += torch.autograd.grad(loss, leaf)[0].square()
+        return (fisher / fisher.mean().clamp_min(1e-30)).clamp(0.05, 20)
+
+    @torch.no_grad()
+    def weights(self, task: int) -> torch.Tensor:
+        """Give the weights emitted for a task, shape (n_weights,), without gradients."""
+        self.check_task(task)
+        return self.network.weights(task)
+
+    def roles(self) -> dict[str, list[torch.nn.Parameter]]:
+        """Give the shared parameters as "hyper", and the current embedding as "embedding"."""
+        current = [self.network.embeddings[self.n_tasks - 1]] if self.n_tasks else []
+        return {
+            "hyper": [*self.network.shared_parameters(), *(head.weight for head in self.network.heads)],
+            "embedding": current,
+        }
+
+    def memory(self) -> list[Held]:
+        """Say what is held: the networks, the snapshots of emitted weights, and the optimiser's moments."""
+        kept = [t for t in (self.regulariser.targets, self.regulariser.importance) if t is not None]
+        parameters = list(self.network.parameters())
+        return [
+            Held("hypernetwork", "weights", n_bytes(parameters)),
+            Held("optimiser", "statistics", 2 * n_bytes(self.roles()["hyper"])),
+            Held("emitted weights of earlier tasks", "snapshot", n_bytes(kept)),
+        ]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give parameters, embeddings, snapshots, moments and generators as arrays and plain values."""
+        moments = None if self._embedding_optimiser is None else self._embedding_optimiser.state_dict()
+        return {
+            "n_tasks": self.n_tasks,
+            "hyper": arrays_of(self.roles()["hyper"]),
+            "embeddings": arrays_of(list(self.network.embeddings)),
+            "optimiser": self.optimiser.state_dict(),
+            "embedding_optimiser": moments,
+            "regulariser": self.regulariser.state_dict(),
+            "fishers": [fisher.cpu().numpy() for fisher in self._fishers],
+            "rng": self.rng.bit_generator.state,
+            "generator": self.generator.get_state().numpy(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from such a state of a learner of the same settings."""
+        fill(self.roles()["hyper"], state["hyper"])
+        like = self.roles()["hyper"][0].detach()
+        saved = [torch.from_numpy(array).to(like) for array in state["embeddings"]]
+        self.network.embeddings = torch.nn.ParameterList(torch.nn.Parameter(e) for e in saved)
+        self.n_tasks = int(state["n_tasks"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self._embedding_optimiser = None
+        if state["embedding_optimiser"] is not None:
+            self._embedding_optimiser = ThinAdam([self.network.embeddings[-1]], lr=self.settings.lr)
+            self._embedding_optimiser.load_state_dict(state["embedding_optimiser"])
+        self.regulariser.load_state_dict(state["regulariser"], like)
+        self._fishers = [torch.from_numpy(fisher).to(like) for fisher in state["fishers"]]
+        self.rng.bit_generator.state = state["rng"]
+        self.generator.set_state(torch.from_numpy(state["generator"].copy()))

@@ -1,0 +1,151 @@
+"""The output regulariser: what is emitted for earlier tasks stays what it was (von Oswald et al. 2020, eq. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import torch
+
+from lifelong_rl.agents.hypernet.adam import ThinAdam
+from lifelong_rl.agents.hypernet.full import FullHypernetwork
+from lifelong_rl.agents.hypernet.hypernetwork import Hypernetwork
+
+Scaling: TypeAlias = Literal["sum", "mean"]
+"""Whether the earlier tasks' terms are added up, or averaged as published (which weakens each as tasks arrive)."""
+
+
+class OutputRegulariser:
+    """Keeps ``beta * sum_j |h(e_j, theta) - w_j|^2`` small over the earlier tasks j, where w_j was emitted before.
+
+    The weights of all earlier tasks come from one batched product. ``n_sampled`` bounds how many tasks one update
+    regularises: more than that are sampled, and the sum is scaled so that its expectation is that of all.
+    importance: Fisher-like weights of the squared differences may be given to :meth:`snapshot`.
+    """
+
+    def __init__(self, *, beta: float, scaling: Scaling = "sum", n_sampled: int | None = None):
+        if beta < 0:
+            raise ValueError(f"beta must be at least 0, found {beta}.")
+        if scaling not in get_args(Scaling):
+            raise ValueError(f"scaling must be one of {', '.join(get_args(Scaling))}, found {scaling!r}.")
+        if n_sampled is not None and n_sampled < 1:
+            raise ValueError(f"n_sampled must be at least 1, or None for all tasks, found {n_sampled}.")
+        self.beta, self.scaling, self.n_sampled = beta, scaling, n_sampled
+        self.targets: torch.Tensor | None = None
+        """What was emitted for the earlier tasks, shape (n_weights, tasks): a column a task."""
+        self.embeddings: torch.Tensor | None = None
+        """The earlier tasks' embeddings, shape (tasks, n_embedding); they are not trained any more."""
+        self.importance: torch.Tensor | None = None
+        """Weights of the squared differences, shape (n_weights, tasks); None for 1."""
+
+    @property
+    def n_tasks(self) -> int:
+        """Earlier tasks that are kept."""
+        return 0 if self.targets is None else self.targets.shape[1]
+
+    @torch.no_grad()
+    def snapshot(self, network: Hypernetwork, n_tasks: int, importance: torch.Tensor | None = None) -> None:
+        """Keep what the network emits now for its first ``n_tasks`` tasks."""
+        self.importance = importance
+        self.targets = self.embeddings = None
+        if n_tasks and self.beta:
+            self.embeddings = network.embedding(range(n_tasks)).clone()
+            self.targets = network.emit(self.embeddings).t().contiguous()
+
+    def choose(self, rng: np.random.Generator) -> list[int]:
+        """Give the earlier tasks that an update regularises: all, or a sample without replacement."""
+        if self.n_sampled is None or self.n_tasks <= self.n_sampled:
+            return list(range(self.n_tasks))
+        return sorted(rng.choice(self.n_tasks, self.n_sampled, replace=False).tolist())
+
+    def coefficient(self, n_chosen: int) -> float:
+        """Give what the squared differences of the chosen tasks are multiplied with."""
+        share = self.n_tasks / n_chosen
+        return self.beta * share / (self.n_tasks if self.scaling == "mean" else 1)
+
+    def embeddings_of(self, tasks: list[int]) -> torch.Tensor:
+        """Give the embeddings of some earlier tasks, shape (k, n_embedding), as constants."""
+        assert self.embeddings is not None
+        return self.embeddings if len(tasks) == self.n_tasks else self.embeddings[tasks]
+
+    def _of(self, kept: torch.Tensor, tasks: list[int]) -> torch.Tensor:
+        return kept if len(tasks) == self.n_tasks else kept[:, tasks]
+
+    def value(self, weights: torch.Tensor, tasks: list[int]) -> torch.Tensor:
+        """Give the term for weights of the chosen tasks, shape (k, n_weights) -> scalar, with gradients."""
+        assert self.targets is not None
+        differences = weights.t() - self._of(self.targets, tasks)
+        if self.importance is None:
+            return self.coefficient(len(tasks)) * differences.square().sum()
+        return self.coefficient(len(tasks)) * (differences.square() * self._of(self.importance, tasks)).sum()
+
+    def add_look_ahead(self, network: Hypernetwork, optimiser: ThinAdam, tasks: list[int], scale: float) -> float:
+        """Add the gradient at the parameters that the optimiser would step to now; give the term there.
+
+        The would-be step counts as a constant (Huang et al. 2021), so that the gradient is taken at theta + delta
+        and added to that of theta. scale: multiplies the term.
+        """
+        if isinstance(network, FullHypernetwork):
+            return self._look_ahead_full(network, optimiser, tasks, scale)
+        seen = {id(p): values for p, values in zip(optimiser.parameters, optimiser.previewed(), strict=True)}
+        names = {name: p for name, p in network.named_parameters() if id(p) in seen}
+        leaves = {name: seen[id(p)].requires_grad_() for name, p in names.items()}
+        weights = torch.func.functional_call(network, leaves, (self.embeddings_of(tasks),))
+        term = scale * self.value(weights, tasks)
+        gradients = torch.autograd.grad(term, list(leaves.values()), allow_unused=True)
+        for parameter, gradient in zip(names.values(), gradients, strict=True):
+            _accumulate(parameter, gradient)
+        return float(term.detach())
+
+    def _look_ahead_full(
+        self, network: FullHypernetwork, optimiser: ThinAdam, tasks: list[int], scale: float
+    ) -> float:
+        """Pass once over the head: each block of its rows is stepped ahead, used and dropped while in the caches."""
+        assert self.targets is not None
+        seen = {id(p): values for p, values in zip(optimiser.parameters, optimiser.previewed(), strict=True)}
+        body = network.body
+        leaves = [seen[id(p)].requires_grad_() for p in body]
+        n_layers = len(body) // 2
+        hidden = network.hidden(self.embeddings_of(tasks), leaves[:n_layers], leaves[n_layers:])
+        right = hidden.detach()
+        targets, bias = self._of(self.targets, tasks), seen[id(network.head.bias)]
+        importance = None if self.importance is None else self._of(self.importance, tasks)
+        weighted = torch.empty_like(targets)
+        gradient, squares = torch.zeros_like(right), right.new_zeros(())
+        for rows, weight in optimiser.previewed_blocks(network.head):
+            block = torch.mm(weight, right.t(), out=weighted[rows])
+            block.add_(bias[rows].unsqueeze(1)).sub_(targets[rows])
+            differences = block if importance is None else block.clone()
+            if importance is not None:
+                block.mul_(importance[rows])
+            squares += torch.sum(differences * block)
+            gradient.addmm_(block.t(), weight)
+        coefficient = scale * self.coefficient(len(tasks))
+        left = weighted.mul_(2 * coefficient)
+        network.head.add_factors(left, right)
+        _accumulate(network.head.bias, left.sum(1))
+        parts = torch.autograd.grad(hidden, leaves, gradient.mul_(2 * coefficient))
+        for parameter, part in zip(body, parts, strict=True):
+            _accumulate(parameter, part)
+        return coefficient * float(squares)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what is kept, as arrays."""
+        return {
+            "embeddings": None if self.embeddings is None else self.embeddings.cpu().numpy(),
+            "targets": None if self.targets is None else self.targets.cpu().numpy(),
+            "importance": None if self.importance is None else self.importance.cpu().numpy(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], like: torch.Tensor) -> None:
+        """Take over such a state, on the device and in the precision of ``like``."""
+        for name in ("embeddings", "targets", "importance"):
+            kept = state[name]
+            setattr(self, name, None if kept is None else torch.from_numpy(kept).to(like))
+
+
+def _accumulate(parameter: torch.nn.Parameter, gradient: torch.Tensor | None) -> None:
+    assert parameter.grad is not None  # the optimiser keeps it in one piece of memory with the others
+    if gradient is not None:
+        parameter.grad.add_(gradient)

@@ -1,0 +1,175 @@
+"""What each planner costs and returns on five pendulums whose true dynamics it plans with.
+
+Nothing is learned: the model is Gymnasium's pendulum (Pendulum-v1), batched, and it is the environment as well. All
+episodes of all variants run side by side, so a plan covers them all. Every planner meets the same starts; seeds differ
+in the planner's noise and in the starts.
+
+    python benchmarks/planner_comparison.py --output benchmarks/results/planner_comparison.md
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+
+from lifelong_rl.agents.hypernet.planners import CEM, MPPI, PDDM, Planner, RandomShooting
+from lifelong_rl.agents.hypernet.rollout import Rollout
+
+VARIANTS = ((10.0, 1.0, 1.0), (2.0, 1.0, 1.0), (10.0, 2.0, 1.0), (10.0, 1.0, 0.6), (16.0, 0.7, 1.3))
+"""Gravity (m/s^2), mass (kg) and length (m) of each pendulum."""
+N_STEPS = 200
+"""Length of an episode."""
+PUBLISHED_STYLE: dict[str, Any] = {"horizon": 20, "n_candidates": 500, "elite_fraction": 0.1}
+
+PLANNERS: dict[str, Planner] = {
+    "CEM 5x500 restarted, as published": CEM.published("pusher", **PUBLISHED_STYLE),
+    "CEM 5x500 restarted, no extra population": CEM.published("pusher", **PUBLISHED_STYLE, execute="mean"),
+    "CEM 3x200 restarted": CEM(warm_start=False),
+    "CEM 3x200 warm (default)": CEM(),
+    "CEM 2x200 warm": CEM(n_iterations=2),
+    "CEM 1x200 warm": CEM(n_iterations=1),
+    "CEM 3x200 warm, best executed": CEM(execute="best"),
+    "CEM 3x200 warm, momentum 0.1": CEM(momentum=0.1),
+    "MPPI 3x200 (default)": MPPI(),
+    "MPPI 10x100, horizon 15, as published": MPPI.published(),
+    "PDDM 3x200 (default)": PDDM(),
+    "PDDM 1x200": PDDM(n_iterations=1),
+    "random shooting 1x600 (default)": RandomShooting(),
+    "random shooting 1x600 restarted": RandomShooting(warm_start=False),
+}
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Settings of the measurement."""
+
+    n_episodes: int = 5
+    """Episodes of each variant and seed."""
+    n_seeds: int = 3
+    """Seeds, each with starts and noise of its own."""
+    only: str = ""
+    """Run only planners whose name contains this."""
+    output: Path | None = None
+    """Markdown file to write the table to."""
+
+
+class Pendulums:
+    """Gymnasium's pendulum for a batch of environments with a gravity, mass and length each."""
+
+    low = torch.tensor([-2.0])
+    high = torch.tensor([2.0])
+
+    def __init__(self, parameters: torch.Tensor):
+        """parameters: gravity, mass and length, shape (n_envs, 3)."""
+        gravity, mass, length = parameters.T[..., None]
+        self.pull = 1.5 * gravity / length
+        self.push = 3 / (mass * length**2)
+
+    def step(self, observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Give the next cos, sin and speed of (n_envs, n_candidates, 3) under torques (n_envs, n_candidates, 1)."""
+        cos, sin, speed = observations.unbind(-1)
+        torque = actions[..., 0].clamp(-2, 2)
+        speed = (speed + 0.05 * (self.pull * sin + self.push * torque)).clamp(-8, 8)
+        angle = torch.atan2(sin, cos) + 0.05 * speed
+        return torch.stack([angle.cos(), angle.sin(), speed], dim=-1)
+
+    def reward(
+        self, observations: torch.Tensor, actions: torch.Tensor, following: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the reward of a step and that no episode ends."""
+        cos, sin, speed = observations.unbind(-1)
+        torque = actions[..., 0].clamp(-2, 2)
+        reward = -(torch.atan2(sin, cos) ** 2 + 0.1 * speed**2 + 0.001 * torque**2)
+        return reward, torch.zeros_like(reward, dtype=torch.bool)
+
+
+def starts(n_envs: int, rng: np.random.Generator) -> torch.Tensor:
+    """Draw an episode's start for each environment, as Gymnasium does, shape (n_envs, 3)."""
+    angle, speed = rng.uniform((-math.pi, -1.0), (math.pi, 1.0), (n_envs, 2)).T
+    return torch.tensor(np.stack([np.cos(angle), np.sin(angle), speed], axis=-1), dtype=torch.float32)
+
+
+def play(planner: Planner, config: BenchmarkConfig, seed: int) -> tuple[torch.Tensor, float]:
+    """Give the mean return of each variant, and the processor time of a plan for one environment in ms."""
+    parameters = torch.tensor(VARIANTS).repeat_interleave(config.n_episodes, dim=0)
+    world = Pendulums(parameters)
+    rollout = Rollout(world.step, world.reward)
+    observations = starts(len(parameters), np.random.default_rng(seed))
+    generator = torch.Generator().manual_seed(seed)
+    plans = planner.fresh(len(parameters), world.low, world.high)
+    total, seconds = torch.zeros(len(parameters)), 0.0
+    for _ in range(N_STEPS):
+        begun = time.process_time()
+        plan = planner.plan(
+            lambda actions, now=observations: rollout.returns(now, actions),  # type: ignore[misc]
+            plans,
+            world.low,
+            world.high,
+            generator,
+        )
+        plans = planner.shifted(plan.plans)
+        seconds += time.process_time() - begun
+        now, action = observations[:, None], plan.actions[:, None]
+        total += world.reward(now, action, now)[0][:, 0]
+        observations = world.step(now, action)[:, 0]
+    return total.view(len(VARIANTS), -1).mean(dim=1), 1e3 * seconds / (N_STEPS * len(parameters))
+
+
+def row(name: str, planner: Planner, config: BenchmarkConfig) -> str:
+    """Give a planner's row of the table."""
+    played = [play(planner, config, seed) for seed in range(config.n_seeds)]
+    returns = torch.stack([variants for variants, _ in played])
+    seeds = returns.mean(dim=1)
+    variants = " | ".join(f"{value:.0f}" for value in returns.mean(dim=0))
+    return (
+        f"| {name} | {np.median([ms for _, ms in played]):.2f} | {seeds.mean():.0f} "
+        f"({seeds.min():.0f} to {seeds.max():.0f}) | {variants} |"
+    )
+
+
+def table(config: BenchmarkConfig) -> str:
+    """Play with every planner and give a Markdown table."""
+    heads = " | ".join(f"g {g:g}, m {m:g}, l {length:g}" for g, m, length in VARIANTS)
+    rows = [
+        f"| planner | CPU ms a plan | mean return (least to most of the seeds) | {heads} |",
+        "|---" * (3 + len(VARIANTS)) + "|",
+    ]
+    for name, planner in PLANNERS.items():
+        if config.only in name:
+            rows.append(row(name, planner, config))
+            print(rows[-1], flush=True)
+    return "\n".join(rows)
+
+
+def report(config: BenchmarkConfig) -> str:
+    """Give the table with what it takes to measure it again."""
+    n_envs = len(VARIANTS) * config.n_episodes
+    return (
+        f"# Planners on the true dynamics of five pendulums\n\n"
+        f"    python benchmarks/planner_comparison.py --n-episodes {config.n_episodes} --n-seeds {config.n_seeds}\n\n"
+        f"{table(config)}\n\n"
+        f"{config.n_seeds} seeds, {config.n_episodes} episodes of {N_STEPS} steps a variant and seed, {n_envs} "
+        f"environments planned at once; horizon 20 unless said; time is the processor's, one thread, of one environment's plan, the "
+        f"median over seeds. Python {platform.python_version()}, torch {torch.__version__}, {platform.machine()}.\n"
+    )
+
+
+def main(config: BenchmarkConfig) -> None:
+    """Measure, print, and write where asked to."""
+    torch.set_num_threads(1)
+    text = report(config)
+    if config.output is not None:
+        config.output.parent.mkdir(parents=True, exist_ok=True)
+        config.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkConfig))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lifelong_rl.envs.check_known_reward import check_known_reward
 from lifelong_rl.envs.check_rules import RULES, Case, TaskEnvError, check_declaration
 from lifelong_rl.envs.factory import family
 from lifelong_rl.envs.task_env import TaskEnv
@@ -41,10 +42,12 @@ def check_task_env(family_or_name: type[TaskEnv] | str, *, seed: int = 0, n_step
     - features: EVERY feature changes a trajectory (observations, rewards or endings) between each two of its low,
       middle, default and high value (of those that differ from the default by a tenth of the range; all choices, and
       all of up to 6 integers), with the other features at their defaults or else at one of 8 drawn settings. The
-      task that ``observe_task`` appends does not count.
+      task that ``observe_task`` appends does not count;
+    - known reward: where the family has one, it equals the played rewards and endings to 1e-4 (of the largest
+      reward), with numpy and torch, for batches of any shape, and needs no feature beyond ``reward_features``.
     """
     cls = family(family_or_name) if isinstance(family_or_name, str) else family_or_name
     check_declaration(cls)
     case = Case(cls, options, seed, n_steps)
-    for rule in RULES:
+    for rule in (*RULES, check_known_reward):
         rule(case)

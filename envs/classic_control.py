@@ -18,6 +18,10 @@ from gymnasium.envs.classic_control import CartPoleEnv, PendulumEnv
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, TaskEnv
 
+_CARTPOLE_X_LIMIT = 2.4  # m; this and the next are CartPole-v1's
+_CARTPOLE_ANGLE_LIMIT = 12.0 * 2.0 * math.pi / 360.0
+_PENDULUM_BOX = 2.0  # Pendulum-v1's largest action, whatever torque the task makes of it
+
 
 class CartPolePhysics(TaskEnv):
     """A pole to balance on a cart, as Gymnasium's CartPole-v1, with gravity, masses, length and force as features.
@@ -85,6 +89,15 @@ class CartPolePhysics(TaskEnv):
         observation, reward, terminated, _, _ = self._inner.step(push)
         return observation, float(reward), terminated
 
+    @staticmethod
+    def known_reward(
+        params: Mapping[str, Any], observations: Any, actions: Any, next_observations: Any, xp: Any
+    ) -> tuple[Any, Any]:
+        """Give 1 a step, and where cart or pole leave the limits; see :attr:`TaskEnv.known_reward`."""
+        position, angle = next_observations[..., 0], next_observations[..., 2]
+        terminated = (abs(position) > _CARTPOLE_X_LIMIT) | (abs(angle) > _CARTPOLE_ANGLE_LIMIT)
+        return xp.ones_like(position), terminated
+
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Give the return as a fraction of the longest episode's; success from 0.95 of it."""
         score = episode_return / self.max_episode_steps
@@ -105,13 +118,14 @@ class PendulumPhysics(TaskEnv):
     task_space = TaskSpace(
         "pendulum-physics",
         [
-            Feature.real("g", 5.0, 15.0, 10.0, unit="m/s^2"),
+            Feature.real("g", 1.0, 20.0, 10.0, unit="m/s^2"),
             Feature.real("m", 0.5, 2.0, 1.0, log=True, unit="kg"),
             Feature.real("l", 0.5, 2.0, 1.0, log=True, unit="m"),
             Feature.real("max_torque", 1.0, 4.0, 2.0, log=True, unit="N m"),
         ],
     )
     action_kinds = ("continuous",)
+    reward_features = ("max_torque",)
 
     def __init__(
         self,
@@ -146,6 +160,16 @@ class PendulumPhysics(TaskEnv):
         _finite(action[0])
         observation, reward, _, _, _ = self._inner.step(np.asarray(action) * self._torque_scale)
         return observation, float(reward), False
+
+    @staticmethod
+    def known_reward(
+        params: Mapping[str, Any], observations: Any, actions: Any, next_observations: Any, xp: Any
+    ) -> tuple[Any, Any]:
+        """Give Gymnasium's reward, of the state before the step and its torque; see :attr:`TaskEnv.known_reward`."""
+        angle = xp.atan2(observations[..., 1], observations[..., 0])
+        torque = xp.clip(actions[..., 0], -_PENDULUM_BOX, _PENDULUM_BOX) * (params["max_torque"] / _PENDULUM_BOX)
+        rewards = -(angle**2 + 0.1 * observations[..., 2] ** 2 + 0.001 * torque**2)
+        return rewards, rewards > 0.0  # never
 
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Place the mean reward a step between hanging still (-pi^2, score 0) and standing still (0, score 1)."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FAMILIES: dict[str, str] = {
     "cartpole-physics": "lifelong_rl.envs.classic_control:CartPolePhysics",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
+    "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
     "toy-grid": "lifelong_rl.envs.toy_grid:ToyGrid",

@@ -6,6 +6,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 
@@ -44,6 +45,27 @@ def resolve(kind: str, name: str, built_in: Mapping[str, str]) -> Any:
             f"{unknown_name('name', attribute, public)}"
         )
     return getattr(module, attribute)
+
+
+class MissingExtraError(ImportError, ValueError):
+    """An optional package is not installed; the message names the extra to install.
+
+    It is a ValueError too: what was asked for cannot be had here, and the command line says so without a traceback.
+    """
+
+
+def require_extra(module: str, extra: str, why: str) -> ModuleType:
+    """Import the optional ``module``, or raise :class:`MissingExtraError` that names the extra it belongs to.
+
+    why: a clause for the message, such as "HalfCheetah runs on MuJoCo".
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise  # it is installed, and something that it needs is not
+        message = f'{why}, which is not installed: pip install "lifelong_rl[{extra}]".'
+        raise MissingExtraError(message, name=error.name) from error
 
 
 def import_path(kind: type) -> str:

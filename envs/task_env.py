@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -16,6 +16,15 @@ TaskLike: TypeAlias = Task | Mapping[str, Any] | Sequence[float] | NDArray[np.fl
 Observation: TypeAlias = NDArray[np.float32]
 ObserveTask: TypeAlias = Literal["none", "vector", "one-hot"]
 ActionKind: TypeAlias = Literal["discrete", "continuous"]
+
+
+class KnownReward(Protocol):
+    """The signature of :attr:`TaskEnv.known_reward`."""
+
+    def __call__(
+        self, params: Mapping[str, Any], observations: Any, actions: Any, next_observations: Any, xp: Any
+    ) -> tuple[Any, Any]:
+        """Give rewards and whether a terminal state was reached, both of shape (...)."""
 
 
 class TaskEnv(gymnasium.Env[Observation, Any]):
@@ -34,6 +43,18 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     """Steps after which an episode is truncated (info-wise a time limit, not a terminal state)."""
     action_kinds: ClassVar[tuple[ActionKind, ...]]
     """The kinds of action space the family offers, its usual one first (constructor argument ``actions``)."""
+    reward_features: ClassVar[tuple[str, ...]] = ()
+    """The task features that :attr:`known_reward` needs."""
+    known_reward: ClassVar[KnownReward | None] = None
+    """Reward and termination as a function of what is observed, for agents that plan; None where there is none.
+
+    A family that has one writes ``@staticmethod def known_reward(params, observations, actions, next_observations,
+    xp)``. params: maps each of :attr:`reward_features` to its number. Arrays: shapes (..., observation size),
+    (..., action size) and (..., observation size); a task that ``observe_task`` appends may stand at the end.
+    Actions in the unit of the action space, clipped as the environment clips them. xp: ``numpy`` or ``torch``,
+    whichever the arrays are of; their dtype and device are kept. Gives rewards and whether a terminal state was
+    reached, both of shape (...). Equal to the environment's own, up to the rounding of the observation to float32.
+    """
 
     def __init__(self, *, observe_task: ObserveTask = "none", tasks: Sequence[Task] = ()):
         """Finish construction; a family calls it last, with its own observation and action space set.

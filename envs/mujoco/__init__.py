@@ -1,0 +1,1 @@
+"""Environment families on MuJoCo (extra ``mujoco``)."""

@@ -1,0 +1,116 @@
+"""What the families on MuJoCo share: a model a task, rebuilt from edited XML, and pictures of it."""
+
+from __future__ import annotations
+
+import weakref
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifelong_rl.envs.lookup import require_extra
+from lifelong_rl.envs.space import Task, Value
+from lifelong_rl.envs.task_env import ObserveTask, TaskEnv
+
+RenderMode: TypeAlias = Literal["rgb_array"] | None
+PICTURE_SIZE = (480, 640)
+"""Height and width of the pictures of ``render``, in pixels."""
+
+
+class MujocoTaskEnv(TaskEnv):
+    """A task family whose physics MuJoCo steps: each task is a model of its own, compiled from XML.
+
+    The compiler derives masses, inertias, inertial frames, bounding sizes and the solver's scales from the shapes,
+    so a task rebuilds its model (1 to 2 ms) instead of editing the compiled one; model and state belong to one
+    instance and are never shared. A family writes :meth:`build_model` in place of ``apply_task``.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012  # Gymnasium's
+    camera: ClassVar[str]
+    """The camera of the model that pictures are taken with."""
+    physics_steps: ClassVar[int]
+    """Steps of the physics in one step of the environment."""
+
+    def __init__(self, *, render_mode: RenderMode, observe_task: ObserveTask, tasks: Sequence[Task]):
+        """Finish construction; a family calls it last, as for TaskEnv.
+
+        render_mode: "rgb_array" lets :meth:`render` give pictures.
+        """
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode must be None or 'rgb_array', found {render_mode!r}.")
+        self.mujoco: Any = require_extra("mujoco", "mujoco", f"{type(self).__name__} runs on MuJoCo")
+        warning = self.mujoco.mjtWarning
+        self._explosions = [int(w) for w in (warning.mjWARN_BADQPOS, warning.mjWARN_BADQVEL, warning.mjWARN_BADQACC)]
+        self.render_mode = render_mode
+        self._renderer: Any = None
+        self._free_renderer: Callable[[], object] = _nothing
+        self.model: Any = None
+        self.data: Any = None
+        super().__init__(observe_task=observe_task, tasks=tasks)
+
+    @abstractmethod
+    def build_model(self, params: Mapping[str, Value]) -> Any:
+        """Give the compiled model (mujoco.MjModel) of the features."""
+
+    def apply_task(self, params: Mapping[str, Value]) -> None:
+        """Build the task's model and a state for it."""
+        self.close()
+        self.model = self.build_model(params)
+        self.data = self.mujoco.MjData(self.model)
+
+    def step_physics(self, action: Any) -> None:
+        """Hold the controls for one step of the environment; MuJoCo clips them to their ranges.
+
+        Raises ValueError for an action of another shape and for one that is not finite, and FloatingPointError
+        where the simulation becomes unstable.
+        """
+        controls = np.asarray(action, dtype=np.float64)
+        if controls.shape != (self.model.nu,):
+            raise ValueError(f"an action must have the shape ({self.model.nu},), found {controls.shape}.")
+        if not np.isfinite(controls).all():
+            raise ValueError(f"an action must be finite, found {action!r}.")
+        self.data.ctrl[:] = controls
+        self.mujoco.mj_step(self.model, self.data, nstep=self.physics_steps)
+        if any(self.data.warning[kind].number for kind in self._explosions):  # it has silently started over
+            raise FloatingPointError(
+                f"the simulation of {self.task.id!r} became unstable at the action {controls}; "
+                "choose a task nearer to the default one."
+            )
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Give a picture of the present state, shape (height, width, 3); None without ``render_mode``.
+
+        Raises RuntimeError where OpenGL is missing.
+        """
+        if self.render_mode is None:
+            return None
+        if self.model is None:
+            raise RuntimeError("there is nothing to show before the first reset: call reset() before render().")
+        if self._renderer is None:
+            self._renderer = self._make_renderer()
+            # Also where nobody closes the environment: at exit, OpenGL may be gone before the renderer is.
+            self._free_renderer = weakref.finalize(self, self._renderer.close)
+        self._renderer.update_scene(self.data, camera=self.camera)
+        picture: NDArray[np.uint8] = self._renderer.render()
+        return picture
+
+    def _make_renderer(self) -> Any:
+        height, width = PICTURE_SIZE
+        try:
+            return self.mujoco.Renderer(self.model, height, width)
+        except Exception as error:  # each backend of OpenGL fails in its own way
+            raise RuntimeError(
+                f"MuJoCo cannot draw here ({type(error).__name__}: {error}). Without a screen, set the environment "
+                "variable MUJOCO_GL=egl (or osmesa) before Python starts, with that library installed."
+            ) from error
+
+    def close(self) -> None:
+        """Free the renderer."""
+        self._free_renderer()
+        self._renderer = None
+
+
+def _nothing() -> None:
+    return

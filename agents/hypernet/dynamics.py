@@ -135,10 +135,11 @@ class DynamicsModel:
 
     # The tasks
 
-    def begin_task(self) -> int:
-        """Make room for a new task, and give its number."""
-        self.scales.append(TaskScales(self.observation_size + self.action_size, self.n_outputs))
-        return self.learner.begin_task()
+    def begin_task(self, task: int | None = None) -> int:
+        """Start to train a task: make room for a new one (None), or go back to a known one; give its number."""
+        if task is None:
+            self.scales.append(TaskScales(self.observation_size + self.action_size, self.n_outputs))
+        return self.learner.begin_task(task)
 
     def observe(self, task: int, observations: Array, actions: Array, rewards: Array, following: Array) -> None:
         """Take n transitions into the task's running scales."""

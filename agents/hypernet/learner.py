@@ -23,6 +23,11 @@ class Batch(NamedTuple):
     targets: torch.Tensor
     """What is to be predicted, shape (n, outputs)."""
 
+    @property
+    def observations(self) -> torch.Tensor:
+        """The inputs, under the name that components' routing looks for."""
+        return self.inputs
+
 
 TaskLoss: TypeAlias = Callable[[torch.Tensor, Batch], torch.Tensor]
 """Gives the mean loss of a batch, a scalar, under weights of shape (n_weights,)."""

@@ -103,8 +103,10 @@ class ModelActor:
             )
         return self._rollouts[task]
 
-    def _limits(self, task: int) -> PredictionLimits:
+    def _limits(self, task: int) -> PredictionLimits | None:
         seen = self.model.scales[task].inputs
+        if not seen.count:
+            return None  # nothing was seen yet that could say what is usual
         size = self.model.observation_size
         low, high = (torch.from_numpy(bound[:size]).to(self._like) for bound in (seen.low, seen.high))
         return PredictionLimits.around(low, high, WIDENED)

@@ -141,8 +141,12 @@ class DynamicsModel:
             self.scales.append(TaskScales(self.observation_size + self.action_size, self.n_outputs))
         return self.learner.begin_task(task)
 
-    def observe(self, task: int, observations: Array, actions: Array, rewards: Array, following: Array) -> None:
-        """Take n transitions into the task's running scales."""
+    def observe(self, task: int, data: Transitions) -> None:
+        """Take the transitions that came since the last call into the task's running scales.
+
+        The scales stand still between two trainings, so that a model means the same wherever it is used in between.
+        """
+        observations, actions, rewards, following = data.take_new()
         scales = self.scales[task]
         scales.inputs.update(np.concatenate([observations, actions], axis=1))
         scales.targets.update(self._raw_targets(observations, rewards, following))

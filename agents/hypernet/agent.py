@@ -20,6 +20,7 @@ from lifelong_rl.agents.hypernet import saving
 from lifelong_rl.agents.hypernet.acting import Acting, ModelActor
 from lifelong_rl.agents.hypernet.curves import Curves
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
+from lifelong_rl.agents.hypernet.learner import Update
 from lifelong_rl.agents.hypernet.mechanisms import check_mechanism, make_learner
 from lifelong_rl.agents.hypernet.planners import make_planner
 from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward
@@ -133,6 +134,7 @@ class HyperCRL:
         self.bus.build()
         self.dynamics.learner.bus = self.bus
         self.num_timesteps = 0
+        self._n_updates = 0  # as Stable-Baselines3's learners count them; the run's costs say it
         self.task: TaskInfo | None = None
         self.current: int | None = None
         """The number of the task that is trained."""
@@ -324,12 +326,16 @@ class HyperCRL:
         assert self.current is not None
         if self.steps_since_training and len(self.data):
             self.dynamics.observe(self.current, self.data)
-            self.dynamics.fit(self.current, self.data, self.n_updates, self.batch_size, self.curves.note_update)
+            self.dynamics.fit(self.current, self.data, self.n_updates, self.batch_size, self._note_update)
             self.curves.error = self.dynamics.error(self.current, self.data.columns(held_out=True))
         self.steps_since_training = 0
         self.actor.model_changed()
         if self.bus.listens("tick"):
             self.bus.tick(self.curves.scalars())
+
+    def _note_update(self, update: Update) -> None:
+        self._n_updates += 1
+        self.curves.note_update(update)
 
     def continue_from(self, observations: Any, *, is_episode_start: bool) -> None:
         """Go on from these observations of the training environments, shape (n_envs, observation)."""
@@ -376,7 +382,7 @@ class HyperCRL:
                 _, _, cold = self.actor.plan(seen, plans, tasks, rewards, generator)
                 plans = cold.plans if len(cold.plans) == len(plans) else plans
             actions, plans, _ = self.actor.plan(seen, plans, tasks, rewards, generator)
-        following = Acting(plans, acting.n_calls + 1, seen, actions)
+        following = Acting(plans, acting.n_calls + 1, seen.copy(), actions)  # callers write into their observations
         return (actions if observation.ndim > 1 else actions[0]), following
 
     def _untaught(self, n: int, generator: torch.Generator) -> NDArray[np.float32]:

@@ -202,23 +202,28 @@ class DynamicsModel:
     def error(self, task: int, columns: tuple[Array, Array, Array, Array]) -> float | None:
         """Give the one-step mean squared error of the observation as a share of its targets' variance in these rows.
 
-        None where there are fewer than two rows.
+        Numbers that do not vary in them are left out; None where there are fewer than two rows, or none varies.
         """
         observations, actions, _, following = columns
         if len(observations) < 2:
             return None
         predicted = self._predicted(task, observations, actions)
         targets = following - observations * self._differs
-        spread = np.maximum(targets.var(axis=0), 1e-12)
-        return float((np.square(predicted - following).mean(axis=0) / spread).mean())
+        spread = targets.var(axis=0)
+        moves = spread > 0
+        if not moves.any():
+            return None
+        return float((np.square(predicted - following).mean(axis=0)[moves] / spread[moves]).mean())
 
     def squared_errors(self, task: int, columns: tuple[Array, Array, Array, Array]) -> NDArray[np.float64]:
         """Give each row's squared error as a share of the variance of the task's targets in training, shape (n,)."""
         observations, actions, _, following = columns
         predicted = self._predicted(task, observations, actions)
-        shares: NDArray[np.float64] = np.square(
-            (predicted - following) / self.scales[task].targets.std[: self.observation_size]
-        ).mean(axis=1)
+        scales, size = self.scales[task].targets, self.observation_size
+        moves = ~scales.is_constant[:size]
+        shares: NDArray[np.float64] = np.square((predicted - following)[:, moves] / scales.std[:size][moves]).mean(
+            axis=1
+        )
         return shares
 
     def _predicted(self, task: int, observations: Array, actions: Array) -> Array:
@@ -317,5 +322,7 @@ def _folded(
     if model.settings.scales_targets:
         std, mean = tensor(scales.targets.std), tensor(scales.targets.mean)
         matrix, bias = matrix * std.unsqueeze(1), bias * std + mean
-    layers[-1] = (matrix, bias)
+    # What never changed in training, such as a task's one-hot vector, is predicted not to change.
+    moves, mean = tensor(~scales.targets.is_constant), tensor(scales.targets.mean)
+    layers[-1] = (matrix * moves.unsqueeze(1), torch.where(moves, bias, mean))
     return [(matrix.to(weights.dtype).contiguous(), bias.to(weights.dtype).contiguous()) for matrix, bias in layers]

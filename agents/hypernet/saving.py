@@ -33,6 +33,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 def collect(agent: HyperCRL) -> dict[str, Any]:
     """Give an agent's state as a tree of arrays and plain values."""
+    agent.actor.count_predictions()
     return {
         "class": "HyperCRL",
         "seed": agent.seed,
@@ -41,6 +42,8 @@ def collect(agent: HyperCRL) -> dict[str, Any]:
         "sizes": list(agent.sizes),
         "n_envs": agent.stride,
         "num_timesteps": agent.num_timesteps,
+        "n_updates": agent._n_updates,
+        "predictions": [agent.actor.n_clipped, agent.actor.n_predictions],
         "task": None if agent.task is None else dataclasses.asdict(agent.task),
         "current": agent.current,
         "numbers": agent.numbers,
@@ -66,6 +69,7 @@ def apply(state: Mapping[str, Any], agent: HyperCRL, path: str | Path) -> None:
     agent.bus.load_state_dict(state["bus"])
     agent.curves.load_state_dict(state["curves"])
     agent.num_timesteps = state["num_timesteps"]
+    agent._n_updates = state["n_updates"]
     agent.task = None if state["task"] is None else TaskInfo(**state["task"])
     agent.current, agent.numbers = state["current"], dict(state["numbers"])
     agent.reward_params, agent.task_steps = list(state["reward_params"]), list(state["task_steps"])
@@ -75,6 +79,7 @@ def apply(state: Mapping[str, Any], agent: HyperCRL, path: str | Path) -> None:
     agent.rng.bit_generator.state = state["rng"]
     agent.generator.set_state(torch.from_numpy(state["generator"].copy()))
     agent.actor.model_changed()
+    agent.actor.n_clipped, agent.actor.n_predictions = state["predictions"]
 
 
 def check(state: Mapping[str, Any], agent: HyperCRL, path: str | Path) -> None:

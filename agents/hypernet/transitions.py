@@ -43,6 +43,12 @@ class Moments:
         # 1e-6 of the mean's size: what is left of rounding where a column is constant
         return np.where(spread > 1e-6 * np.maximum(1.0, np.abs(self.mean)), spread, 1.0)
 
+    @property
+    def is_constant(self) -> NDArray[np.bool_]:
+        """Whether a column had one value only, shape (size,)."""
+        constant: NDArray[np.bool_] = np.equal(self.low, self.high)
+        return constant
+
     def state_dict(self) -> dict[str, Any]:
         """Give count, mean, sum of squares and range."""
         return {

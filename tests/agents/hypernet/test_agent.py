@@ -230,7 +230,7 @@ def test_evaluations_say_how_far_predictions_were_off_for_each_task():
     state, start = None, np.array([True])
     for _ in range(10):
         action, state = agent.predict(observation[None], state, start, task=TaskInfo("light"))
-        observation, *_ = env.step(action[0])
+        observation[:], *_ = env.step(action[0])  # in place, as the evaluator does
         start = np.array([False])
     assert 0 < agent.diagnose({})["dynamics_error/light"] < 0.3
     assert agent.diagnose({}) == {}
@@ -343,3 +343,15 @@ def test_nan_in_the_networks_is_not_saved(tmp_path):
     with pytest.raises(ValueError, match="diverged"):
         agent.save(tmp_path / "agent.zip")
     assert not (tmp_path / "agent.zip").exists()
+
+
+def test_a_task_vector_in_the_observation_is_predicted_to_stay():
+    env = make_vec("pendulum-physics", 1, max_episode_steps=40, observe_task="vector")
+    agent = HyperCRL(env, seed=0, **SMALL | {"n_updates": 200})
+    agent.learn(300)
+    assert agent.curves.error < 0.1
+    seen, after = (torch.from_numpy(column) for column in agent.data.columns()[0::3])
+    predicted = agent.dynamics.predictor(0).step(seen, torch.from_numpy(agent.data.columns()[1]))
+    assert torch.equal(predicted[:, 3:], after[:, 3:])
+    agent.actor.count_predictions()
+    assert agent.actor.n_clipped < 0.1 * agent.actor.n_predictions

@@ -123,7 +123,8 @@ class Rollout:
             self._buffers = (torch.empty_like(predicted), torch.empty_like(predicted))
         if self._n_clipped is None:
             self._n_clipped = torch.zeros((), dtype=torch.long, device=predicted.device)
-        inside = torch.clamp(predicted, self.limits.low, self.limits.high, out=self._buffers[t % 2])
+        low, high = self.limits.low.to(predicted), self.limits.high.to(predicted)
+        inside = torch.clamp(predicted, low, high, out=self._buffers[t % 2])
         self._n_clipped += ((inside != predicted).any(dim=-1) & is_running).sum()
         return inside
 

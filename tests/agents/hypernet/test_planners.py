@@ -42,6 +42,13 @@ def test_a_planner_draws_from_nothing_but_its_generator(name):
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_a_model_that_could_be_differentiated_is_not(name):
+    low, high = bounds(name)
+    weight = torch.nn.Parameter(torch.ones(1))
+    found = plan(small(name), lambda actions: actions[..., 0, 0] * weight, 2, 0, low, high)
+    assert not (found.plans.requires_grad or found.returns.requires_grad)
+
+
 def test_a_plan_has_its_shapes_and_stays_inside_the_bounds(name):
     low, high = bounds(name)
     seen = []

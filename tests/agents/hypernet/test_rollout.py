@@ -73,6 +73,12 @@ def test_exploding_predictions_are_clipped_and_counted():
     assert (rollout.n_predictions, rollout.n_clipped) == (18, 8)
 
 
+def test_limits_in_double_precision_clip_a_model_in_single():
+    limits = PredictionLimits(torch.tensor([-1.0], dtype=torch.float64), torch.tensor([2.0], dtype=torch.float64))
+    returns = rollout_returns(drift, paid_by_place, START, ACTIONS, limits=limits)
+    assert returns.dtype == torch.float32 and returns[0, 0] == 1 + 2 + 2
+
+
 def test_a_prediction_that_is_no_number_spoils_its_own_candidate_only_and_is_counted():
     def step(observations, actions):
         return torch.where(actions < 0, torch.nan, observations + actions)

@@ -43,7 +43,6 @@ PLANNERS: dict[str, Planner] = {
     "PDDM 3x200 (default)": PDDM(),
     "PDDM 1x200": PDDM(n_iterations=1),
     "random shooting 1x600 (default)": RandomShooting(),
-    "random shooting 1x600 restarted": RandomShooting(warm_start=False),
 }
 
 
@@ -57,6 +56,8 @@ class BenchmarkConfig:
     """Seeds, each with starts and noise of its own."""
     only: str = ""
     """Run only planners whose name contains this."""
+    note: str = "Nothing else was running."
+    """A sentence on the circumstances, for the end of the report."""
     output: Path | None = None
     """Markdown file to write the table to."""
 
@@ -197,7 +198,8 @@ def report(config: BenchmarkConfig) -> str:
         f"{config.n_seeds} seeds, {config.n_episodes} episodes of {N_STEPS} steps a variant, seed and kind of start; "
         "the single variants' returns are those from hanging starts. Horizon 20 unless said. Times are the "
         "processor's on one thread, medians; the first column is the time of a plan for all environments by their "
-        f"number. Python {platform.python_version()}, torch {torch.__version__}, {platform.machine()}.\n"
+        f"number. Python {platform.python_version()}, torch {torch.__version__}, {platform.machine()}.\n\n"
+        f"{config.note}\n"
     )
 
 

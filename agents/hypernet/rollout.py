@@ -123,7 +123,7 @@ class Rollout:
         return torch.autocast(device, dtype=self.precision)
 
     def _memory(self, observations: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        """Give memory for all observations, shape (horizon + 1, n_envs, n_candidates, obs_size), the first written down."""
+        """Give memory for all observations, (horizon + 1, n_envs, n_candidates, obs_size), with the first in place."""
         horizon, *batch = steps.shape[:3]
         shape = (horizon + 1, *batch, observations.shape[-1])
         if self._history.shape != shape or self._history.dtype != observations.dtype:

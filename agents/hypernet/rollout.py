@@ -123,10 +123,11 @@ class Rollout:
         return torch.autocast(device, dtype=self.precision)
 
     def _memory(self, observations: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        """Give memory for all observations, (horizon + 1, n_envs, n_candidates, obs_size), with the first in place."""
+        """Give memory for all observations, (horizon + 1, n_envs, n_candidates, obs_size), the first written down."""
         horizon, *batch = steps.shape[:3]
         shape = (horizon + 1, *batch, observations.shape[-1])
-        if self._history.shape != shape or self._history.dtype != observations.dtype:
+        old = self._history
+        if (old.shape, old.dtype, old.device) != (shape, observations.dtype, observations.device):
             self._history = observations.new_empty(shape)
             self._is_outside = observations.new_empty((horizon, *shape[1:]), dtype=torch.bool)
         self._history[0] = observations[:, None]

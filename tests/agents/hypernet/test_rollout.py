@@ -117,6 +117,7 @@ def test_the_memory_of_a_rollout_is_kept_from_call_to_call_and_follows_the_shape
         rollout.returns(START, ACTIONS)
     assert seen[0] == seen[1]
     assert rollout.returns(START[:1], ACTIONS[:1, :1]).tolist() == [[6]]
+    assert rollout.returns(START[:1].double(), ACTIONS[:1, :1].double()).dtype == torch.float64
 
 
 def test_lower_precision_is_that_of_the_model_alone():

@@ -23,6 +23,7 @@ FAMILIES: dict[str, str] = {
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
+    "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",
     "toy-grid": "lifelong_rl.envs.toy_grid:ToyGrid",
     "toy-grid-4d": "lifelong_rl.envs.toy_grid:ToyGrid4D",
     "toy-grid-5d": "lifelong_rl.envs.toy_grid:ToyGrid5D",

@@ -32,8 +32,8 @@ class CartPolePhysics(TaskEnv):
     Gymnasium's limits. Score: the return over ``max_episode_steps``. Success: a return of at least 0.95 of it.
     """
 
-    # The bounds are half to twice Gymnasium's values (gravity, masspole and length: wider) and keep even the fastest fall
-    # within Gymnasium's observation space; a test drives the corners.
+    # The bounds are half to twice Gymnasium's values (gravity, masspole and length: wider) and keep even the fastest
+    # fall within Gymnasium's observation space; a test drives the corners.
     task_space = TaskSpace(
         "cartpole-physics",
         [

@@ -37,6 +37,7 @@ class BenchmarkConfig:
 
     families: tuple[str, ...] = (
         "cartpole-physics",
+        "cartpole-swing-up",
         "pendulum-physics",
         "point-goal",
         "far-goal",

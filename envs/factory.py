@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAMILIES: dict[str, str] = {
     "cartpole-physics": "lifelong_rl.envs.classic_control:CartPolePhysics",
+    "cartpole-swing-up": "lifelong_rl.envs.cartpole_swing_up:CartPoleSwingUp",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",

@@ -24,22 +24,27 @@ def test_the_pendulums_are_five_variants_of_gravity_mass_and_length():
     assert values("pendulum-gravity-5", "g", "m", "l") == [(g, 1, 1) for g in (10, 12, 14, 16, 18)]
 
 
-def test_the_cartpoles_are_hypercrl_s_ten_lengths():
-    poles = [2.0 * length for (length,) in values("cartpole-10", "length")]
+@pytest.mark.parametrize("name", ["cartpole-10", "cartpole-balance-10"])
+def test_the_cartpoles_are_hypercrl_s_ten_lengths(name):
+    poles = [2.0 * length for (length,) in values(name, "length")]
     assert poles == pytest.approx([0.6, 0.8, 0.4, 1.0, 1.2, 0.7, 0.5, 0.9, 1.1, 1.3])
-    assert scenario("cartpole-10").env_options == {"actions": "continuous"}
+
+
+def test_the_cartpoles_to_balance_have_actions_that_a_planner_can_vary():
+    assert scenario("cartpole-balance-10").env_options == {"actions": "continuous"}
 
 
 @pytest.mark.parametrize(
     ("name", "family", "tasks"),
     [
+        ("cartpole-10", "cartpole-swing-up", slice(0, 10)),
         ("pusher-5", "pusher", slice(0, 5)),
         ("half-cheetah-5", "half-cheetah", slice(0, 5)),
         ("half-cheetah-bodies", "half-cheetah", [0, 5, 6, 7, 8]),
     ],
 )
-def test_the_sequences_on_mujoco_are_standard_tasks_by_name_and_value(name, family, tasks):
-    standard = make(family).standard_tasks(9)
+def test_the_sequences_are_standard_tasks_by_name_and_value(name, family, tasks):
+    standard = make(family).standard_tasks(10)
     expected = standard[tasks] if isinstance(tasks, slice) else [standard[i] for i in tasks]
     found = scenario(name).fixed_tasks
     assert [(task.name, task.params) for task in found] == [(task.name, task.params) for task in expected]

@@ -24,6 +24,7 @@ AGENTS = {
     "td3": AgentEntry("lifelong_rl.agents.sb3.learners:LifelongTD3", ("continuous",)),
     "dqn": AgentEntry("lifelong_rl.agents.sb3.learners:LifelongDQN", ("discrete",)),
     "ppo": AgentEntry("lifelong_rl.agents.sb3.learners:LifelongPPO", ("discrete", "continuous")),
+    "hypercrl": AgentEntry("lifelong_rl.agents.hypernet.agent:HyperCRL", ("continuous",)),
     "simulated": AgentEntry("lifelong_rl.agents.simulated_agent:SimulatedLearner", ("continuous",)),
 }
 """The built-in agents by name."""

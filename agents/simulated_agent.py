@@ -29,7 +29,6 @@ class SimulatedLearner:
 
     def __init__(
         self,
-        policy: str,
         env: Any,
         *,
         seed: int,
@@ -44,7 +43,7 @@ class SimulatedLearner:
         mirrored_after: int | None = None,
         rugged: bool = False,
     ) -> None:
-        """Start with no competence. ``env``: a vector environment of toy grids; ``policy`` means nothing here."""
+        """Start with no competence. ``env``: a vector environment of toy grids."""
         if components:
             raise ValueError("the agent 'simulated' has no network and takes no components; leave them out.")
         if not env.has_attr("n_relevant"):

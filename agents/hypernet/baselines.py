@@ -47,23 +47,28 @@ class TrunkLearner(DynamicsLearner):
         n_trunk = self.target.n_trunk_weights
         return weights[:n_trunk], weights[n_trunk:]
 
-    def begin_task(self) -> int:
-        """Add a head, and start Adam afresh."""
-        self.heads.append(torch.nn.Parameter(self._drawn()[1]))
-        self.n_tasks += 1
+    def begin_task(self, task: int | None = None) -> int:
+        """Add a head for a new task, and start Adam afresh."""
+        if task is None:
+            task = self.n_tasks
+            self.heads.append(torch.nn.Parameter(self._drawn()[1]))
+            self.n_tasks += 1
+        self.check_task(task)
+        self.current = task
         self._optimiser = ThinAdam(self._trained(), lr=self.lr)
-        return self.n_tasks - 1
+        return task
 
     def _trained(self) -> list[torch.nn.Parameter]:
-        """Give the parameters that are trained: the trunk and the newest head."""
-        return [self.trunk, self.heads[-1]]
+        """Give the parameters that are trained: the trunk and the current head."""
+        assert self.current is not None
+        return [self.trunk, self.heads[self.current]]
 
     def _emitted(self, task: int) -> torch.Tensor:
         return torch.cat([self.trunk, self.heads[task]])
 
     def update(self, task: int, batch: Batch) -> Update:
         """Make one step on a batch of a task, with the mechanism's own term."""
-        self.check_task(task)
+        self.check_current(task)
         assert self._optimiser is not None
         self.clear(self._optimiser, "dynamics")
         loss = self.loss(self._emitted(task), batch)
@@ -125,7 +130,7 @@ class TrunkLearner(DynamicsLearner):
     def state_dict(self) -> dict[str, Any]:
         """Give parameters, moments, generators and what the mechanism keeps."""
         return {
-            "n_tasks": self.n_tasks,
+            "current": self.current,
             "trunk": arrays_of([self.trunk]),
             "heads": arrays_of(self.heads),
             "optimiser": None if self._optimiser is None else self._optimiser.state_dict(),
@@ -138,7 +143,7 @@ class TrunkLearner(DynamicsLearner):
         """Continue from such a state of a learner of the same settings."""
         fill([self.trunk], state["trunk"])
         self.heads = [torch.nn.Parameter(torch.from_numpy(array.copy()).to(self._like)) for array in state["heads"]]
-        self.n_tasks = int(state["n_tasks"])
+        self.n_tasks, self.current = len(self.heads), state["current"]
         self._optimiser = None
         if state["optimiser"] is not None:
             self._optimiser = ThinAdam(self._trained(), lr=self.lr)
@@ -157,28 +162,29 @@ class SingleTaskLearner(TrunkLearner):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self._earlier: list[torch.Tensor] = []
+        self._trunks: dict[int, torch.Tensor] = {}
 
-    def begin_task(self) -> int:
-        """Put the last task's trunk away, and draw a new one."""
-        if self.heads:
-            self._earlier.append(self.trunk.detach().clone())
-            self.trunk = torch.nn.Parameter(self._drawn()[0])
-        return super().begin_task()
+    def begin_task(self, task: int | None = None) -> int:
+        """Put the last task's trunk away, and draw a new one, or take up the one of a known task."""
+        if self.current is not None:
+            self._trunks[self.current] = self.trunk.detach().clone()
+            trunk = self._drawn()[0] if task is None else self._trunks[task].clone()
+            self.trunk = torch.nn.Parameter(trunk)
+        return super().begin_task(task)
 
     def _emitted(self, task: int) -> torch.Tensor:
-        trunk = self.trunk if task == self.n_tasks - 1 else self._earlier[task]
+        trunk = self.trunk if task == self.current else self._trunks[task]
         return torch.cat([trunk, self.heads[task]])
 
     kept_kind = "weights"
 
     def kept(self) -> dict[str, torch.Tensor]:
-        """Give the earlier tasks' trunks."""
-        return {"earlier": torch.stack(self._earlier)} if self._earlier else {}
+        """Give the trunks of other tasks."""
+        return {str(task): trunk for task, trunk in self._trunks.items()}
 
     def keep(self, kept: Mapping[str, torch.Tensor]) -> None:
-        """Take the earlier tasks' trunks over."""
-        self._earlier = list(kept["earlier"].unbind()) if kept else []
+        """Take the trunks of other tasks over."""
+        self._trunks = {int(task): trunk for task, trunk in kept.items()}
 
 
 class DataLearner(TrunkLearner):
@@ -187,7 +193,7 @@ class DataLearner(TrunkLearner):
     def __init__(self, *args: Any, n_kept: int | None, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.n_kept = n_kept
-        self._data: list[Batch] = []
+        self._data: dict[int, Batch] = {}
 
     def _trained(self) -> list[torch.nn.Parameter]:
         return [self.trunk, *self.heads]
@@ -196,12 +202,14 @@ class DataLearner(TrunkLearner):
         """Keep ``n_kept`` rows of the task's data, drawn without replacement, or all of them."""
         n_rows = len(data.inputs)
         rows = torch.from_numpy(self.rng.permutation(n_rows)[: self.n_kept])
-        self._data.append(Batch(data.inputs[rows].clone(), data.targets[rows].clone()))
+        self._data[task] = Batch(data.inputs[rows].clone(), data.targets[rows].clone())
 
     def term(self, task: int, n_rows: int) -> torch.Tensor | None:
-        """Give the sum of the mean losses of one batch of each earlier task."""
+        """Give the sum of the mean losses of one batch of each other task."""
         losses = []
-        for earlier, data in enumerate(self._data[:task]):
+        for earlier, data in self._data.items():
+            if earlier == task:
+                continue
             rows = torch.from_numpy(self.rng.integers(0, len(data.inputs), n_rows))
             losses.append(self.loss(self._emitted(earlier), Batch(data.inputs[rows], data.targets[rows])))
         return torch.stack(losses).sum() if losses else None
@@ -210,11 +218,12 @@ class DataLearner(TrunkLearner):
 
     def kept(self) -> dict[str, torch.Tensor]:
         """Give the stored data, task by task."""
-        return {f"{part}{i}": getattr(d, part) for i, d in enumerate(self._data) for part in ("inputs", "targets")}
+        return {f"{part}{i}": getattr(d, part) for i, d in self._data.items() for part in ("inputs", "targets")}
 
     def keep(self, kept: Mapping[str, torch.Tensor]) -> None:
         """Take stored data over."""
-        self._data = [Batch(kept[f"inputs{i}"], kept[f"targets{i}"]) for i in range(len(kept) // 2)]
+        tasks = [int(name.removeprefix("inputs")) for name in kept if name.startswith("inputs")]
+        self._data = {task: Batch(kept[f"inputs{task}"], kept[f"targets{task}"]) for task in tasks}
 
 
 class CoresetLearner(DataLearner):

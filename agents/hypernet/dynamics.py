@@ -135,10 +135,11 @@ class DynamicsModel:
 
     # The tasks
 
-    def begin_task(self) -> int:
-        """Make room for a new task, and give its number."""
-        self.scales.append(TaskScales(self.observation_size + self.action_size, self.n_outputs))
-        return self.learner.begin_task()
+    def begin_task(self, task: int | None = None) -> int:
+        """Start to train a task: make room for a new one (None), or go back to a known one; give its number."""
+        if task is None:
+            self.scales.append(TaskScales(self.observation_size + self.action_size, self.n_outputs))
+        return self.learner.begin_task(task)
 
     def observe(self, task: int, observations: Array, actions: Array, rewards: Array, following: Array) -> None:
         """Take n transitions into the task's running scales."""
@@ -172,7 +173,10 @@ class DynamicsModel:
         shape = (n_updates, batch_size) if members == 1 else (n_updates, members, batch_size)
         chosen = torch.from_numpy(self.rng.integers(0, n_rows, shape)).to(batch.inputs.device)
         for rows in chosen:
-            on_update(self.learner.update(task, Batch(batch.inputs[rows], batch.targets[rows])))
+            chosen_rows = Batch(batch.inputs[rows], batch.targets[rows])
+            if self.learner.bus is not None:
+                chosen_rows = self.learner.bus.sample(chosen_rows)
+            on_update(self.learner.update(task, chosen_rows))
 
     def end_task(self, task: int, data: Transitions) -> None:
         """Let the learner consolidate, and measure how far the predictions are off on held-out rows."""
@@ -199,13 +203,25 @@ class DynamicsModel:
         observations, actions, _, following = columns
         if len(observations) < 2:
             return None
-        predictor = self.predictor(task)
-        like = self.learner.like()
-        seen, taken = (torch.from_numpy(np.ascontiguousarray(c)).to(like) for c in (observations, actions))
-        predicted = predictor.step(seen, taken).cpu().numpy()
+        predicted = self._predicted(task, observations, actions)
         targets = following - observations * self._differs
         spread = np.maximum(targets.var(axis=0), 1e-12)
         return float((np.square(predicted - following).mean(axis=0) / spread).mean())
+
+    def squared_errors(self, task: int, columns: tuple[Array, Array, Array, Array]) -> NDArray[np.float64]:
+        """Give each row's squared error as a share of the variance of the task's targets in training, shape (n,)."""
+        observations, actions, _, following = columns
+        predicted = self._predicted(task, observations, actions)
+        shares: NDArray[np.float64] = np.square(
+            (predicted - following) / self.scales[task].targets.std[: self.observation_size]
+        ).mean(axis=1)
+        return shares
+
+    def _predicted(self, task: int, observations: Array, actions: Array) -> Array:
+        like = self.learner.like()
+        seen, taken = (torch.from_numpy(np.ascontiguousarray(c)).to(like) for c in (observations, actions))
+        predicted: Array = self.predictor(task).step(seen, taken).cpu().numpy()
+        return predicted
 
     def state_dict(self) -> dict[str, Any]:
         """Give learner, scales and generator."""

@@ -143,24 +143,30 @@ class HypernetLearner(DynamicsLearner):
         )
         self.optimiser = ThinAdam(self.network.shared_parameters(), self.network.heads, lr=settings.lr)
         self._embedding_optimiser: ThinAdam | None = None
-        self._fishers: list[torch.Tensor] = []
+        self._fishers: dict[int, torch.Tensor] = {}
 
-    def begin_task(self) -> int:
-        """Add an embedding, snapshot what is emitted for the earlier tasks, and start Adam afresh."""
-        self.regulariser.snapshot(self.network, self.n_tasks, self._importance())
-        task = self.network.add_task(self.generator)
-        self.n_tasks += 1
+    def begin_task(self, task: int | None = None) -> int:
+        """Snapshot what is emitted for the other tasks, and start Adam afresh; a new task gets an embedding."""
+        others = [other for other in range(self.n_tasks) if other != task]
+        self.regulariser.snapshot(self.network, others, self._importance(others))
+        if task is None:
+            task = self.network.add_task(self.generator)
+            self.n_tasks += 1
+        self.check_task(task)
+        self.current = task
         self.optimiser.restart()
         self._embedding_optimiser = ThinAdam([self.network.embeddings[task]], lr=self.settings.lr)
         return task
 
-    def _importance(self) -> torch.Tensor | None:
-        return torch.stack(self._fishers, dim=1) if self._fishers else None
+    def _importance(self, tasks: list[int]) -> torch.Tensor | None:
+        if self.settings.weighting == "none" or not tasks:
+            return None
+        ones = torch.ones(self.target.n_weights).to(self.like())
+        return torch.stack([self._fishers.get(task, ones) for task in tasks], dim=1)
 
     def update(self, task: int, batch: Batch) -> Update:
         """Make one step on a batch of the current task."""
-        if task != self.n_tasks - 1:
-            raise ValueError(f"only the newest task, {self.n_tasks - 1}, can be trained on, found {task}.")
+        self.check_current(task)
         assert self._embedding_optimiser is not None
         embedding = self._embedding_optimiser
         self.clear(embedding, "embedding")
@@ -192,7 +198,7 @@ class HypernetLearner(DynamicsLearner):
     def end_task(self, task: int, data: Batch) -> None:
         """Measure the Fisher information of the emitted weights, where it is asked for."""
         if self.settings.weighting == "fisher":
-            self._fishers.append(self._fisher(task, data))
+            self._fishers[task] = self._fisher(task, data)
 
     def _fisher(self, task: int, data: Batch, n_rows: int = 256) -> torch.Tensor:
         """Give the mean squared gradient of single rows' losses, with mean 1 and clipped to 0.05 to 20."""
@@ -213,7 +219,7 @@ class HypernetLearner(DynamicsLearner):
 
     def roles(self) -> dict[str, list[torch.nn.Parameter]]:
         """Give the shared parameters as "hyper", and the current embedding as "embedding"."""
-        current = [self.network.embeddings[self.n_tasks - 1]] if self.n_tasks else []
+        current = [] if self.current is None else [self.network.embeddings[self.current]]
         return {
             "hyper": [*self.network.shared_parameters(), *(head.weight for head in self.network.heads)],
             "embedding": current,
@@ -233,13 +239,13 @@ class HypernetLearner(DynamicsLearner):
         """Give parameters, embeddings, snapshots, moments and generators as arrays and plain values."""
         moments = None if self._embedding_optimiser is None else self._embedding_optimiser.state_dict()
         return {
-            "n_tasks": self.n_tasks,
+            "current": self.current,
             "hyper": arrays_of(self.roles()["hyper"]),
             "embeddings": arrays_of(list(self.network.embeddings)),
             "optimiser": self.optimiser.state_dict(),
             "embedding_optimiser": moments,
             "regulariser": self.regulariser.state_dict(),
-            "fishers": [fisher.cpu().numpy() for fisher in self._fishers],
+            "fishers": {str(task): fisher.cpu().numpy() for task, fisher in self._fishers.items()},
             "rng": self.rng.bit_generator.state,
             "generator": self.generator.get_state().numpy(),
         }
@@ -250,13 +256,13 @@ class HypernetLearner(DynamicsLearner):
         like = self.roles()["hyper"][0].detach()
         saved = [torch.from_numpy(array).to(like) for array in state["embeddings"]]
         self.network.embeddings = torch.nn.ParameterList(torch.nn.Parameter(e) for e in saved)
-        self.n_tasks = int(state["n_tasks"])
+        self.n_tasks, self.current = len(saved), state["current"]
         self.optimiser.load_state_dict(state["optimiser"])
         self._embedding_optimiser = None
         if state["embedding_optimiser"] is not None:
-            self._embedding_optimiser = ThinAdam([self.network.embeddings[-1]], lr=self.settings.lr)
+            self._embedding_optimiser = ThinAdam([self.network.embeddings[self.current]], lr=self.settings.lr)
             self._embedding_optimiser.load_state_dict(state["embedding_optimiser"])
         self.regulariser.load_state_dict(state["regulariser"], like)
-        self._fishers = [torch.from_numpy(fisher).to(like) for fisher in state["fishers"]]
+        self._fishers = {int(task): torch.from_numpy(fisher).to(like) for task, fisher in state["fishers"].items()}
         self.rng.bit_generator.state = state["rng"]
         self.generator.set_state(torch.from_numpy(state["generator"].copy()))

@@ -23,6 +23,11 @@ class Batch(NamedTuple):
     targets: torch.Tensor
     """What is to be predicted, shape (n, outputs)."""
 
+    @property
+    def observations(self) -> torch.Tensor:
+        """The inputs, under the name that components' routing looks for."""
+        return self.inputs
+
 
 TaskLoss: TypeAlias = Callable[[torch.Tensor, Batch], torch.Tensor]
 """Gives the mean loss of a batch, a scalar, under weights of shape (n_weights,)."""
@@ -55,10 +60,12 @@ class DynamicsLearner(ABC):
         self.generator = generator
         self.n_tasks = 0
         """Tasks that have begun."""
+        self.current: int | None = None
+        """The task that is being trained."""
 
     @abstractmethod
-    def begin_task(self) -> int:
-        """Make room for a new task, and give its number."""
+    def begin_task(self, task: int | None = None) -> int:
+        """Start to train a task: make room for a new one (None), or go back to a known one; give its number."""
 
     @abstractmethod
     def update(self, task: int, batch: Batch) -> Update:
@@ -95,6 +102,11 @@ class DynamicsLearner(ABC):
         """Raise ValueError where a task has not begun."""
         if not 0 <= task < self.n_tasks:
             raise ValueError(f"the dynamics model knows {self.n_tasks} tasks, and task {task} is none of them.")
+
+    def check_current(self, task: int) -> None:
+        """Raise ValueError where another task is the one being trained."""
+        if task != self.current:
+            raise ValueError(f"only task {self.current}, which began last, can be trained on, found {task}.")
 
     # What subclasses share: one optimiser's step between the components' hooks
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -45,12 +45,12 @@ class OutputRegulariser:
         return 0 if self.targets is None else self.targets.shape[1]
 
     @torch.no_grad()
-    def snapshot(self, network: Hypernetwork, n_tasks: int, importance: torch.Tensor | None = None) -> None:
-        """Keep what the network emits now for its first ``n_tasks`` tasks."""
+    def snapshot(self, network: Hypernetwork, tasks: Sequence[int], importance: torch.Tensor | None = None) -> None:
+        """Keep what the network emits now for these tasks; they are the earlier ones from now on."""
         self.importance = importance
         self.targets = self.embeddings = None
-        if n_tasks and self.beta:
-            self.embeddings = network.embedding(range(n_tasks)).clone()
+        if tasks and self.beta:
+            self.embeddings = network.embedding(tasks).clone()
             self.targets = network.emit(self.embeddings).t().contiguous()
 
     def choose(self, rng: np.random.Generator) -> list[int]:

@@ -12,18 +12,23 @@ Array = NDArray[np.floating[Any]]
 
 
 class Moments:
-    """Mean and standard deviation of rows that come in batches, in double precision (Chan et al. 1979, eq. 1.5)."""
+    """Mean, deviation and range of rows that come in batches, in double precision (Chan et al. 1979, eq. 1.5)."""
 
     def __init__(self, size: int):
         self.count = 0
         self.mean = np.zeros(size)
         self._squares = np.zeros(size)
+        self.low = np.full(size, np.inf)
+        """Smallest value of each column, shape (size,); infinity before there are rows."""
+        self.high = np.full(size, -np.inf)
+        """Largest value of each column."""
 
     def update(self, rows: Array) -> None:
         """Take more rows in, shape (n, size)."""
         if not len(rows):
             return
         rows = rows.astype(np.float64)
+        self.low, self.high = np.minimum(self.low, rows.min(axis=0)), np.maximum(self.high, rows.max(axis=0))
         mean = rows.mean(axis=0)
         shift = mean - self.mean
         total = self.count + len(rows)
@@ -39,12 +44,19 @@ class Moments:
         return np.where(spread > 1e-6 * np.maximum(1.0, np.abs(self.mean)), spread, 1.0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give count, mean and sum of squares."""
-        return {"count": self.count, "mean": self.mean.copy(), "squares": self._squares.copy()}
+        """Give count, mean, sum of squares and range."""
+        return {
+            "count": self.count,
+            "mean": self.mean.copy(),
+            "squares": self._squares.copy(),
+            "low": self.low.copy(),
+            "high": self.high.copy(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take such a state over."""
         self.count, self.mean, self._squares = int(state["count"]), state["mean"].copy(), state["squares"].copy()
+        self.low, self.high = state["low"].copy(), state["high"].copy()
 
 
 class Transitions:

@@ -16,8 +16,8 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.agents.component import Component
 from lifelong_rl.agents.generators import global_generators, set_global_generators
+from lifelong_rl.agents.saved_components import component_entries, made_components
 from lifelong_rl.agents.sb3.buffers import REPLAY_ARRAYS, HookedReplay
-from lifelong_rl.envs.lookup import hyperparameters, import_path, resolve
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
 
 if TYPE_CHECKING:
@@ -29,19 +29,8 @@ STATE_FILE = "lifelong/state.npz"
 
 def pack(agent: LifelongMixin) -> dict[str, bytes]:
     """Give the files to add to an agent's zip, by name: its components and its state."""
-    entries = [_component_entry(component) for component in agent.components]
+    entries = component_entries(agent.components)
     return {COMPONENTS_FILE: json.dumps(entries).encode(), STATE_FILE: state_to_bytes(collect(agent))}
-
-
-def _component_entry(component: Component) -> dict[str, Any]:
-    entry = {"class": import_path(type(component)), "hyperparameters": hyperparameters(component)}
-    try:
-        json.dumps(entry)
-    except TypeError as error:
-        raise TypeError(
-            f"the hyper-parameters of {type(component).__name__} must be plain values (JSON) to be saved: {error}."
-        ) from error
-    return entry
 
 
 @contextmanager
@@ -69,11 +58,7 @@ def read(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def read_components(archive: zipfile.ZipFile) -> list[Component]:
     """Make the components that a zip names, anew."""
-    entries = json.loads(archive.read(COMPONENTS_FILE))
-    try:
-        return [resolve("component", entry["class"], {})(**entry["hyperparameters"]) for entry in entries]
-    except ValueError as error:
-        raise ValueError(f"{error} Or make the components yourself: load(..., components=[...]).") from error
+    return made_components(json.loads(archive.read(COMPONENTS_FILE)))
 
 
 def collect(agent: LifelongMixin) -> dict[str, Any]:

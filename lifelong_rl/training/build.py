@@ -89,7 +89,8 @@ def build_agent(config: RunConfig, env: Any) -> LifelongAgent:
     seed = int(spawn_rng(config.seed, AGENT).integers(2**31))
     components = [configured_component(name, chosen) for name, chosen in config.agent.components]
     try:
-        agent: LifelongAgent = agent_class(config.agent.policy, env, seed=seed, components=components, **options)
+        places = (config.agent.policy, env) if _takes_policy(agent_class) else (env,)
+        agent: LifelongAgent = agent_class(*places, seed=seed, components=components, **options)
     except (TypeError, AssertionError, RuntimeError, ArithmeticError) as error:
         # what SB3, torch and components do with a value of another type or range
         given = dict(config.agent.options) | {name: dict(chosen) for name, chosen in config.agent.components}
@@ -118,6 +119,12 @@ def connect(config: RunConfig, curriculum: Curriculum, agent: LifelongAgent) -> 
                 "and optimize_memory_usage need n_envs=1; a buffer class of your own must be on the bus)."
             )
     curriculum.agent = agent
+
+
+def _takes_policy(agent_class: type) -> bool:
+    """Tell whether an agent is told which policy to use, as Stable-Baselines3's are; others have none."""
+    first = next(iter(inspect.signature(agent_class).parameters), "")
+    return first in ("policy", "args")
 
 
 def _constructor_options(agent_class: type) -> set[str]:

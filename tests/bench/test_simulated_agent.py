@@ -22,7 +22,7 @@ from lifelong_rl.training.trainer import resume, train
 
 
 def learner(n_envs=1, **options):
-    return SimulatedLearner("none", make_vec("toy-grid", n_envs), seed=0, **options)
+    return SimulatedLearner(make_vec("toy-grid", n_envs), seed=0, **options)
 
 
 class Stopping(BaseCallback):
@@ -122,7 +122,7 @@ def test_what_makes_no_agent_is_refused(options, words):
 
 def test_other_families_are_refused():
     with pytest.raises(ValueError, match="toy-grid families only"):
-        SimulatedLearner("none", make_vec("point-goal", 1, actions="continuous"), seed=0)
+        SimulatedLearner(make_vec("point-goal", 1, actions="continuous"), seed=0)
 
 
 def test_a_number_of_steps_that_environments_cannot_share_is_refused():
@@ -170,7 +170,7 @@ def test_a_curriculum_over_the_environment_is_the_direct_loop():
     teacher_rng = np.random.default_rng(np.random.SeedSequence(5, spawn_key=(TEACHER,)))
     source = TaughtTasks(make_teacher("random"), ToyGrid.task_space, teacher_rng, "random")
     observations = curriculum.start_block(source)
-    agent = SimulatedLearner("none", curriculum, seed=0, n_cells=4)
+    agent = SimulatedLearner(curriculum, seed=0, n_cells=4)
     agent.continue_from(observations, is_episode_start=True)
     agent.learn_steps(6000)
     episodes = curriculum.take_finished()

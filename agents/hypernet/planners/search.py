@@ -1,4 +1,4 @@
-"""One call of a planner, for all environments at once: populations drawn, valued and weighed, and the clock watched."""
+"""One call of a planner, for all environments at once: populations drawn, valued and weighed, the clock watched."""
 
 from __future__ import annotations
 

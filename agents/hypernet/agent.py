@@ -1,0 +1,591 @@
+"""HyperCRL: a model-based agent that keeps one dynamics model a task in a hypernetwork, and plans with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+from lifelong_rl.agents.base import Held, TaskInfo, untrained_rows
+from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
+from lifelong_rl.agents.component import Transitions as BusTransitions
+from lifelong_rl.agents.hypernet.acting import Acting, ModelActor
+from lifelong_rl.agents.hypernet.curves import Curves
+from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
+from lifelong_rl.agents.hypernet.mechanisms import check_mechanism, make_learner
+from lifelong_rl.agents.hypernet.planners import make_planner
+from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward
+from lifelong_rl.agents.hypernet.transitions import Transitions
+from lifelong_rl.agents.saved_components import component_entries, made_components
+from lifelong_rl.envs.lookup import unknown_name
+from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
+
+# The children of the agent's seed, one an owner; a number here must never change its owner.
+MODEL, LEARNER, EXPLORATION, HELD_OUT, PLANNING, ACTING, WEIGHTS = range(7)
+
+
+class HyperCRL:
+    """Learns a dynamics model of each task, keeps those of earlier tasks, and acts by planning (Huang et al. 2021).
+
+    Each task starts with random actions; then the model of the current task is trained on all its transitions every
+    so many steps, and a planner acts in it. Transitions are dropped when their task ends.
+
+    env: environment or vector environment with vectors as observations and bounded vectors as actions.
+    mechanism: how earlier tasks' models are kept, one of :data:`lifelong_rl.agents.hypernet.mechanisms.MECHANISMS`;
+        mechanism_options: its settings (:class:`HypernetSettings` for the hypernetwork, ``published="pendulum"`` for
+        the paper's).
+    dynamics: settings of the dynamics model (:class:`DynamicsSettings`).
+    planner, planner_options: a planner by name, and its hyper-parameters.
+    reward_function: rewards of observations, actions and next observations; None for the family's ``known_reward``.
+    n_random_steps: environment steps of random actions at a new task's start.
+    train_every, n_updates, batch_size: every how many environment steps how many updates are made, on how many rows.
+    held_out: share of the transitions kept out of training, on which the model's error is measured.
+    noise: standard deviation of the exploration noise in training, as a share of half the actions' range.
+    discount: of predicted rewards, in (0, 1].
+    clear_data: whether a task's transitions are dropped when it ends.
+    precision: "float32", or "bfloat16" for planning in lower precision where the processor is faster at it.
+    """
+
+    action_kinds: ClassVar[tuple[str, ...]] = ("continuous",)
+    facts: ClassVar[frozenset[str]] = frozenset({"model_based"})
+    gives: ClassVar[frozenset[str]] = frozenset()
+    leaves_out = True
+    routes_by_task = True
+
+    def __init__(
+        self,
+        env: Any,
+        *,
+        seed: int = 0,
+        components: Sequence[Component] = (),
+        mechanism: str = "hypernetwork",
+        mechanism_options: Mapping[str, Any] | None = None,
+        dynamics: Mapping[str, Any] | DynamicsSettings | None = None,
+        planner: str = "cem",
+        planner_options: Mapping[str, Any] | None = None,
+        reward_function: RewardFunction | None = None,
+        n_random_steps: int = 400,
+        train_every: int = 200,
+        n_updates: int = 400,
+        batch_size: int = 100,
+        held_out: float = 0.1,
+        noise: float = 0.0,
+        discount: float = 1.0,
+        clear_data: bool = True,
+        precision: str = "float32",
+        device: str = "cpu",
+    ):
+        self.env: Any = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: env])
+        self.settings: dict[str, Any] = {
+            "mechanism": mechanism,
+            "mechanism_options": dict(mechanism_options or {}),
+            "dynamics": dataclasses.asdict(dynamics)
+            if isinstance(dynamics, DynamicsSettings)
+            else dict(dynamics or {}),
+            "planner": planner,
+            "planner_options": dict(planner_options or {}),
+            "n_random_steps": n_random_steps,
+            "train_every": train_every,
+            "n_updates": n_updates,
+            "batch_size": batch_size,
+            "held_out": held_out,
+            "noise": noise,
+            "discount": discount,
+            "clear_data": clear_data,
+            "precision": precision,
+            "device": device,
+        }
+        self.seed = seed
+        self.n_random_steps, self.train_every = n_random_steps, train_every
+        self.n_updates, self.batch_size, self.noise = n_updates, batch_size, noise
+        self.clear_data = clear_data
+        self._check_numbers(discount)
+        check_mechanism(mechanism, self.settings["mechanism_options"])
+        low, high = _checked_spaces(self.env)
+        self.dynamics = self._made_dynamics(torch.device(device))
+        learns_reward = self.dynamics.settings.learns_reward
+        self.rewards = None if learns_reward else RewardSource(self.env, reward_function)
+        self.actor = ModelActor(
+            self.dynamics,
+            make_planner(planner, planner_options),
+            low,
+            high,
+            discount=discount,
+            precision=_precision(precision),
+        )
+        if self.actor.planner.action_kind != "continuous":
+            raise ValueError(
+                f"HyperCRL needs a planner of continuous actions, found {planner!r}; use cem, mppi or pddm."
+            )
+        self.rng = self._rng(EXPLORATION)
+        self._generator = self._torch_generator(PLANNING)
+        self.data = Transitions(*self._sizes, held_out=held_out, rng=self._rng(HELD_OUT))
+        self.components = list(components)
+        self.bus = Bus(self.components, self, seed)
+        self.bus.build()
+        self.dynamics.learner.bus = self.bus
+        self.num_timesteps = 0
+        self.task: TaskInfo | None = None
+        self.current: int | None = None
+        """The number of the task that is trained."""
+        self.numbers: dict[str, int] = {}
+        """The numbers of the tasks that were named, by their ids."""
+        self._reward_params: list[dict[str, float]] = []
+        self._task_steps: list[int] = []
+        self._steps_since_training = 0
+        self._observations: NDArray[Any] | None = None
+        self._plans = self.actor.fresh(self.env.num_envs)
+        self.curves = Curves()
+        self.logger: Any = None
+
+    # Construction
+
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        return self.env.observation_space.shape[0], self.env.action_space.shape[0]
+
+    def _rng(self, owner: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(owner,)))
+
+    def _torch_generator(self, owner: int) -> torch.Generator:
+        return torch.Generator().manual_seed(int(self._rng(owner).integers(2**62)))
+
+    def _check_numbers(self, discount: float) -> None:
+        for name in ("n_random_steps", "train_every", "n_updates", "batch_size"):
+            least = 0 if name == "n_random_steps" else 1
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, found {getattr(self, name)}.")
+        if not self.noise >= 0:
+            raise ValueError(f"noise must be at least 0, found {self.noise}.")
+        if not 0 < discount <= 1:
+            raise ValueError(f"discount must be above 0 and at most 1, found {discount}.")
+
+    def _made_dynamics(self, device: torch.device) -> DynamicsModel:
+        options = dict(self.settings["dynamics"])
+        known = [field.name for field in dataclasses.fields(DynamicsSettings)]
+        for name in options:
+            if name not in known:
+                raise unknown_name("option of the dynamics model", name, known)
+        for name in ("hidden", "absolute"):
+            if name in options:
+                options[name] = tuple(options[name])
+        mechanism, chosen = self.settings["mechanism"], self.settings["mechanism_options"]
+        weights, rng = self._torch_generator(WEIGHTS), self._rng(LEARNER)
+        return DynamicsModel(
+            *self._sizes,
+            lambda target, loss: make_learner(mechanism, chosen, target, loss, weights, rng, device),
+            settings=DynamicsSettings(**options),
+            rng=self._rng(MODEL),
+        )
+
+    # The task events
+
+    def begin_task(self, task: TaskInfo) -> None:
+        """Hear that a task begins: a new one gets an embedding and random actions, a known one goes on."""
+        self.bus.begin_task(task)
+        self.task = task
+        known = None if task.id is None else self.numbers.get(task.id)
+        params = {} if self.rewards is None else self.rewards.params(self.env)
+        number = self.dynamics.begin_task(known)
+        self.current = number
+        if known is None:
+            self._reward_params.append(params)
+            self._task_steps.append(0)
+            if task.id is not None:
+                self.numbers[task.id] = number
+        self._steps_since_training = 0
+        self.data.clear()
+        self.actor.model_changed()
+        self._plans = self.actor.fresh(self.env.num_envs)
+
+    def end_task(self) -> None:
+        """Hear that the task ends: train on what came last, measure the model's error, and drop the data."""
+        if self.current is None:
+            return
+        if self._steps_since_training:
+            self._train()
+        self.dynamics.end_task(self.current, self.data)
+        self.actor.model_changed()
+        if self.bus.listens("end_task"):
+            observations, actions, rewards, following = self.data.columns()
+            self.bus.end_task(TaskData(observations, actions, rewards, following))
+        if self.clear_data:
+            self.data.clear()
+
+    # Training
+
+    @property
+    def stride(self) -> int:
+        """One step of every environment."""
+        return int(self.env.num_envs)
+
+    def get_env(self) -> Any:
+        """Give the training environments, as callbacks ask for them."""
+        return self.env
+
+    def learn(self, total_timesteps: int, callback: Any = None, **_: Any) -> Self:
+        """Train for at least ``total_timesteps`` environment steps; where no task was announced, one begins."""
+        if self.current is None:
+            self.begin_task(TaskInfo(budget=total_timesteps))
+        self.learn_steps(-(-total_timesteps // self.stride) * self.stride, callback)
+        return self
+
+    def learn_steps(self, n_steps: int, callback: Any = None) -> None:
+        """Act and train for exactly ``n_steps`` environment steps, summed over the parallel environments."""
+        if n_steps < 0 or n_steps % self.stride:
+            raise ValueError(
+                f"a number of steps must be a multiple of the {self.stride} environments, found {n_steps}."
+            )
+        if self.current is None:
+            raise ValueError("the agent was not told of a task; call begin_task first, or learn.")
+        if self._observations is None:
+            self.continue_from(self.env.reset(), is_episode_start=True)
+        on_step = _started(callback, self)
+        for _ in range(n_steps // self.stride):
+            self._step()
+            if not on_step():
+                return
+            if self._is_training_due():
+                self._train()
+
+    def _step(self) -> None:
+        assert self._observations is not None
+        observations, actions = self._observations, self._training_actions()
+        following, rewards, dones, infos = self.env.step(actions)
+        own = _own_next(following, dones, infos)
+        untrained = untrained_rows(infos)
+        if self.bus.listens("observe"):
+            timeouts = np.array([bool(info.get("TimeLimit.truncated")) for info in infos])
+            self.bus.observe(BusTransitions(observations, actions, rewards, own, dones, timeouts, untrained))
+        kept = slice(None) if untrained is None else ~untrained
+        self._store(observations[kept], actions[kept], rewards[kept], own[kept])
+        self.curves.note_episodes(infos)
+        self._observations = following
+        self._plans = self.actor.restarted(self._plans, dones)
+        self._count_steps(self.stride)
+
+    def _count_steps(self, n_steps: int) -> None:
+        assert self.current is not None
+        self.num_timesteps += n_steps
+        self._task_steps[self.current] += n_steps
+        self._steps_since_training += n_steps
+
+    def _store(self, observations: Any, actions: Any, rewards: Any, following: Any) -> None:
+        assert self.current is not None
+        self.data.add(observations, actions, rewards, following)
+        self.dynamics.observe(self.current, observations, actions, rewards, following)
+
+    def _training_actions(self) -> NDArray[np.float32]:
+        assert self.current is not None and self._observations is not None
+        low, high = self.env.action_space.low, self.env.action_space.high
+        if self._task_steps[self.current] < self.n_random_steps:
+            return self.rng.uniform(low, high, (self.stride, len(low))).astype(np.float32)
+        if self.bus.listens("route"):
+            self.bus.route(RouteContext("act", self.task, self._observations))
+        tasks = np.full(self.stride, self.current)
+        actions, self._plans, plan = self.actor.plan(
+            self._observations, self._plans, tasks, self._rewards_of(tasks), self._generator
+        )
+        self.curves.note_plan(plan)
+        if self.noise:
+            actions = actions + self.rng.normal(size=actions.shape) * self.noise * (high - low) / 2
+        return np.clip(actions, low, high).astype(np.float32)
+
+    def _rewards_of(self, tasks: NDArray[np.int64]) -> dict[int, TaskReward | None]:
+        numbers: list[int] = np.unique(tasks).tolist()
+        if self.rewards is None:
+            return dict.fromkeys(numbers)
+        return {number: self.rewards.of(self._reward_params[number]) for number in numbers}
+
+    def _is_training_due(self) -> bool:
+        assert self.current is not None
+        steps = self._task_steps[self.current]
+        before, now = (steps - self.stride - self.n_random_steps), (steps - self.n_random_steps)
+        return now >= 0 and now // self.train_every > before // self.train_every
+
+    def _train(self) -> None:
+        assert self.current is not None
+        if self._steps_since_training and len(self.data):
+            self.dynamics.fit(self.current, self.data, self.n_updates, self.batch_size, self.curves.note_update)
+            self.curves.error = self.dynamics.error(self.current, self.data.columns(held_out=True))
+        self._steps_since_training = 0
+        self.actor.model_changed()
+        if self.bus.listens("tick"):
+            self.bus.tick(self.curves.scalars())
+
+    def continue_from(self, observations: Any, *, is_episode_start: bool) -> None:
+        """Go on from these observations of the training environments, shape (n_envs, observation)."""
+        self._observations = observations
+        if is_episode_start:
+            self._plans = self.actor.fresh(self.env.num_envs)
+
+    # Acting
+
+    def predict(
+        self,
+        observation: Any,
+        state: Acting | None = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+        *,
+        task: TaskInfo | None = None,
+    ) -> tuple[NDArray[Any], Acting]:
+        """Give actions for observations (n, observation), or for one, and the state for the next call.
+
+        The state holds the plans from which the next search starts; without it each call plans afresh, in two
+        searches. ``deterministic`` leaves the exploration noise out. A task that is not told is the one trained last.
+        """
+        observation = np.asarray(observation, dtype=np.float32)
+        seen = np.atleast_2d(observation)
+        if seen.shape[1:] != self.env.observation_space.shape:
+            raise ValueError(
+                f"an observation must have the shape {self.env.observation_space.shape}, found {observation.shape}."
+            )
+        is_cold = state is None
+        acting = Acting(self.actor.fresh(len(seen))) if state is None else state
+        starts = np.zeros(len(seen), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
+        plans = self.actor.restarted(acting.plans, starts)
+        generator = torch.Generator().manual_seed(_mixed(self.seed, acting.n_calls))
+        if self.dynamics.n_tasks == 0:
+            actions = self._untaught(len(seen), generator)
+        else:
+            tasks = np.full(len(seen), self._number_of(task))
+            self._note_errors(acting, seen, starts, task)
+            if self.bus.listens("route"):
+                self.bus.route(RouteContext("eval", task, seen))
+            rewards = self._rewards_of(tasks)
+            if is_cold:
+                _, _, cold = self.actor.plan(seen, plans, tasks, rewards, generator)
+                plans = cold.plans if len(cold.plans) == len(plans) else plans
+            actions, plans, _ = self.actor.plan(seen, plans, tasks, rewards, generator)
+        following = Acting(plans, acting.n_calls + 1, seen, actions)
+        return (actions if observation.ndim > 1 else actions[0]), following
+
+    def _untaught(self, n: int, generator: torch.Generator) -> NDArray[np.float32]:
+        low, high = self.actor.low, self.actor.high
+        drawn = low + (high - low) * torch.rand(n, len(low), generator=generator).to(low)
+        return drawn.cpu().numpy().astype(np.float32)
+
+    def _number_of(self, task: TaskInfo | None) -> int:
+        """Give the task to plan with: the one told where it is known, else the one trained last."""
+        known = None if task is None or task.id is None else self.numbers.get(task.id)
+        if known is not None:
+            return known
+        return self.dynamics.n_tasks - 1 if self.current is None else self.current
+
+    def _note_errors(
+        self, acting: Acting, seen: NDArray[Any], starts: NDArray[np.bool_], task: TaskInfo | None
+    ) -> None:
+        """Measure how far the last step's predictions were off, for :meth:`diagnose`."""
+        if task is None or task.id not in self.numbers or acting.observations is None or acting.actions is None:
+            return
+        moved = ~starts & (acting.observations != seen).any(axis=1)  # an ended episode's observation stays as it was
+        if moved.any():
+            columns = (acting.observations[moved], acting.actions[moved], np.zeros(int(moved.sum())), seen[moved])
+            self.curves.note_errors(task.id, self.dynamics.squared_errors(self.numbers[task.id], columns))
+
+    def outputs(self, role: str, observations: torch.Tensor, actions: torch.Tensor | None = None) -> dict[str, Any]:
+        """Give the current task's emitted weights ("hyper"), or its predicted next observations ("dynamics")."""
+        assert self.current is not None
+        if role == "hyper":
+            return {"weights": self.dynamics.learner.weights(self.current)}
+        if role == "dynamics" and actions is not None:
+            return {"mean": self.dynamics.predictor(self.current).step(observations, actions)}
+        raise ValueError(f"HyperCRL has outputs of the roles hyper and dynamics (with actions), found {role!r}.")
+
+    def roles(self) -> dict[str, list[torch.nn.Parameter]]:
+        """Give the parameters that each optimiser owns, by the role's name."""
+        return self.dynamics.learner.roles()
+
+    # What it says of itself
+
+    def appraise(self, observations: NDArray[Any], rewards: NDArray[Any], *, is_terminal: bool) -> dict[str, float]:
+        """Say nothing: a model of the dynamics has no value estimates."""
+        return {}
+
+    def diagnose(self, record: Mapping[str, Any]) -> dict[str, float]:
+        """Give each known task's one-step prediction error since the last call, and the components' numbers.
+
+        The errors are those of the episodes that were played in between with the task told: the mean squared error
+        of a step as a share of the variance of the task's steps in training.
+        """
+        errors = {f"dynamics_error/{task}": error for task, error in self.curves.take_errors().items()}
+        return errors | self.bus.evaluate(record)
+
+    def memory(self) -> list[Held]:
+        """Say what is held in memory: the model's parts, the current task's transitions, and each component."""
+        held = [*self.dynamics.learner.memory(), Held("transitions", "buffer", self.data.n_bytes)]
+        for component in self.components:
+            name = type(component).__name__
+            held += [Held(name, kind, n_bytes) for kind, n_bytes in component.cost().by_kind().items()]
+        return [part for part in held if part.n_bytes]
+
+    def set_logger(self, logger: Any) -> None:
+        """Log to a Stable-Baselines3 logger from now on."""
+        self.logger = logger
+
+    def write_logs(self) -> None:
+        """Write the curves: losses, errors, drift, planning time, clipped predictions, and recent returns."""
+        self.actor.count_predictions()
+        scalars = self.curves.take(self.actor.n_clipped, self.actor.n_predictions)
+        self.actor.n_clipped = self.actor.n_predictions = 0
+        for name, value in scalars.items():
+            self.logger.record(name, value)
+        self.logger.dump(step=self.num_timesteps)
+
+    # Saving and loading
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one file: networks, optimisers, data, plans, components, counters, generators."""
+        for name, parameters in self.roles().items():
+            if not all(bool(torch.isfinite(p).all()) for p in parameters):
+                raise ValueError(
+                    f"the parameters of {name!r} hold NaN or infinity after {self.num_timesteps} steps: training "
+                    "diverged. Lower the learning rate, or check the observations' scale; nothing was saved over."
+                )
+        Path(path).write_bytes(state_to_bytes(self._state()))
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "class": "HyperCRL",
+            "seed": self.seed,
+            "settings": json.dumps(self.settings),
+            "components": json.dumps(component_entries(self.components)),
+            "sizes": list(self._sizes),
+            "n_envs": self.stride,
+            "num_timesteps": self.num_timesteps,
+            "task": None if self.task is None else dataclasses.asdict(self.task),
+            "current": self.current,
+            "numbers": self.numbers,
+            "reward_params": self._reward_params,
+            "task_steps": self._task_steps,
+            "steps_since_training": self._steps_since_training,
+            "observations": self._observations,
+            "plans": self._plans.cpu().numpy(),
+            "dynamics": self.dynamics.state_dict(),
+            "data": self.data.state_dict(),
+            "curves": self.curves.state_dict(),
+            "bus": self.bus.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "generator": self._generator.get_state().numpy(),
+        }
+
+    def restore(self, path: str | Path) -> None:
+        """Take everything over from a file that :meth:`save` wrote, in place and bit for bit.
+
+        ValueError where the agent was built with other settings, components or environments.
+        """
+        state = state_from_bytes(Path(path).read_bytes())
+        self._check_state(state, path)
+        self.bus.check_state(state["bus"])
+        self.dynamics.load_state_dict(state["dynamics"])
+        self.data.load_state_dict(state["data"])
+        self.bus.load_state_dict(state["bus"])
+        self.curves.load_state_dict(state["curves"])
+        self.num_timesteps = state["num_timesteps"]
+        self.task = None if state["task"] is None else TaskInfo(**state["task"])
+        self.current, self.numbers = state["current"], dict(state["numbers"])
+        self._reward_params, self._task_steps = list(state["reward_params"]), list(state["task_steps"])
+        self._steps_since_training = state["steps_since_training"]
+        self._observations = state["observations"]
+        self._plans = torch.from_numpy(state["plans"].copy()).to(self._plans)
+        self.rng.bit_generator.state = state["rng"]
+        self._generator.set_state(torch.from_numpy(state["generator"].copy()))
+        self.actor.model_changed()
+
+    def _check_state(self, state: Mapping[str, Any], path: str | Path) -> None:
+        if state.get("class") != "HyperCRL":
+            raise ValueError(f"{path} was not saved by a HyperCRL agent; load it with the class that saved it.")
+        saved = json.loads(state["settings"])
+        present = json.loads(json.dumps(self.settings))
+        differing = [name for name in present if saved.get(name) != present[name]]
+        if differing:
+            name = differing[0]
+            raise ValueError(
+                f"the saved agent has {name} {saved.get(name)}, this one {present[name]}; build it alike."
+            )
+        for name, found in (("sizes", list(self._sizes)), ("n_envs", self.stride)):
+            if state[name] != found:
+                raise ValueError(
+                    f"the saved agent has {name} {state[name]} (of observation and action), this one {found}; give "
+                    "it the environments that it was saved with."
+                )
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        env: Any,
+        *,
+        components: Sequence[Component] | None = None,
+        reward_function: RewardFunction | None = None,
+    ) -> Self:
+        """Build an agent from a file that :meth:`save` wrote, in these environments.
+
+        components: only needed where a component's class cannot be imported again by its name.
+        reward_function: the one that the agent was built with, if it was; functions are not saved.
+        """
+        state = state_from_bytes(Path(path).read_bytes())
+        if state.get("class") != "HyperCRL":
+            raise ValueError(f"{path} was not saved by a HyperCRL agent; load it with the class that saved it.")
+        if components is None:
+            components = made_components(json.loads(state["components"]))
+        settings = json.loads(state["settings"])
+        agent = cls(env, seed=state["seed"], components=components, reward_function=reward_function, **settings)
+        agent.restore(path)
+        return agent
+
+
+def _checked_spaces(env: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give the bounds of the actions; ValueError for spaces that a dynamics model cannot work with."""
+    for name, space in (("observations", env.observation_space), ("actions", env.action_space)):
+        if not isinstance(space, spaces.Box) or len(space.shape) != 1:
+            raise ValueError(
+                f"HyperCRL predicts vectors: {name} must be a Box of one dimension, found {space}; wrap the "
+                "environment (gymnasium.wrappers.FlattenObservation) or choose another agent."
+            )
+    low, high = env.action_space.low, env.action_space.high
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise ValueError(
+            f"HyperCRL plans within the bounds of the actions, which must be finite, found {low} to {high}; wrap the "
+            "environment (gymnasium.wrappers.RescaleAction)."
+        )
+    return low, high
+
+
+def _precision(name: str) -> torch.dtype | None:
+    if name not in ("float32", "bfloat16"):
+        raise ValueError(f"precision must be float32 or bfloat16, found {name!r}.")
+    return torch.bfloat16 if name == "bfloat16" else None
+
+
+def _mixed(seed: int, n_calls: int) -> int:
+    return int(np.random.SeedSequence(seed, spawn_key=(ACTING, n_calls)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _own_next(observations: Any, dones: NDArray[np.bool_], infos: Sequence[Mapping[str, Any]]) -> Any:
+    """Give the next observations, with each ended episode's own last one in place of the next one's first."""
+    if not dones.any():
+        return observations
+    own = observations.copy()
+    for i in np.flatnonzero(dones).tolist():
+        own[i] = infos[i]["terminal_observation"]
+    return own
+
+
+def _started(callback: Any, agent: HyperCRL) -> Callable[[], bool]:
+    """Give what to call after a step: whether to go on, as Stable-Baselines3's callbacks say."""
+    if callback is None:
+        return lambda: True
+    if hasattr(callback, "init_callback"):
+        callback.init_callback(agent)
+        return callback.on_step  # type: ignore[no-any-return]
+    return lambda: callback({"self": agent}, {}) is not False

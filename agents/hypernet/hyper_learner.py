@@ -147,12 +147,13 @@ class HypernetLearner(DynamicsLearner):
 
     def begin_task(self, task: int | None = None) -> int:
         """Snapshot what is emitted for the other tasks, and start Adam afresh; a new task gets an embedding."""
+        if task is not None:
+            self.check_task(task)
         others = [other for other in range(self.n_tasks) if other != task]
         self.regulariser.snapshot(self.network, others, self._importance(others))
         if task is None:
             task = self.network.add_task(self.generator)
             self.n_tasks += 1
-        self.check_task(task)
         self.current = task
         self.optimiser.restart()
         self._embedding_optimiser = ThinAdam([self.network.embeddings[task]], lr=self.settings.lr)

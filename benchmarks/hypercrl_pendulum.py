@@ -1,8 +1,9 @@
-"""What each continual mechanism keeps of five pendulums whose dynamics are learned in sequence, and how far plans carry.
+"""What each continual mechanism keeps of five pendulums whose dynamics are learned in sequence, and what plans return.
 
-The sequence is that of `pendulum_variants.py`: 45 rollouts of 50 random torques a task (2,250 transitions), a model of two
-layers of 32, 2,000 updates of 100 rows. An error is the mean squared error of one step as a share of the targets' variance
-on 40 fresh rollouts, and over tasks the geometric mean. EWC and SI get the strength, of decades, with the best mean.
+The sequence is that of `pendulum_variants.py`: 45 rollouts of 50 random torques a task (2,250 transitions), a model of
+two layers of 32, 2,000 updates of 100 rows. An error is the mean squared error of one step as a share of the targets'
+variance on 40 fresh rollouts, and over tasks the geometric mean. EWC and SI get the strength, of decades, with the best
+mean.
 
     python benchmarks/hypercrl_pendulum.py --output benchmarks/results/hypercrl_pendulum.md
 
@@ -15,13 +16,23 @@ import dataclasses
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import tyro
-from hypercrl_sequences import METHODS, Method, Outcome, Records, Task, baseline, best_strength, geometric_mean
-from hypercrl_sequences import hypernet, run, shown
+from hypercrl_sequences import (
+    METHODS,
+    Method,
+    Outcome,
+    Records,
+    Task,
+    baseline,
+    best_strength,
+    geometric_mean,
+    hypernet,
+    run,
+    shown,
+)
 from pendulum_variants import VARIANTS, Variant, transitions
 from planner_comparison import Pendulums, starts
 
@@ -32,7 +43,7 @@ from lifelong_rl.agents.hypernet.rollout import Rollout, Step
 TARGET = DynamicsSettings(hidden=(32, 32))
 UNSCALED = dataclasses.replace(TARGET, scales_targets=False)
 EWC_STRENGTHS = tuple(10.0**power for power in range(2, 10))
-SI_STRENGTHS = tuple(10.0**power for power in range(-1, 5))
+SI_STRENGTHS = tuple(10.0**power for power in range(-1, 7))
 TUNING_SEEDS = (0, 1, 2)
 N_EPISODES, N_STEPS = 3, 200
 
@@ -209,9 +220,7 @@ class Benchmark:
         return "\n".join(rows)
 
 
-HEAD = (
-    "| method | just after | after all | worst task | ratio | return | CPU s |\n|---|---|---|---|---|---|---|"
-)
+HEAD = "| method | just after | after all | worst task | ratio | return | CPU s |\n|---|---|---|---|---|---|---|"
 MANY_HEAD = (
     "| method | just after | after all | ratio | update of task 5, ms | of the last task, ms | bytes after task 5 | "
     "after the last | CPU s |\n|---|---|---|---|---|---|---|---|---|"
@@ -254,7 +263,10 @@ def many_line(name: str, outcomes: list[Outcome]) -> str:
 
 def grid(kind: str, errors: dict[float, list[float]]) -> str:
     """Give the final errors of each strength in a line."""
-    parts = [f"{strength:g}: {np.mean(values):.2g} ({', '.join(f'{v:.2g}' for v in values)})" for strength, values in errors.items()]
+    parts = [
+        f"{strength:g}: {np.mean(values):.2g} ({', '.join(f'{v:.2g}' for v in values)})"
+        for strength, values in errors.items()
+    ]
     return f"{kind.upper()} by strength, mean (seeds {', '.join(map(str, TUNING_SEEDS))}): {'; '.join(parts)}.\n"
 
 
@@ -270,8 +282,8 @@ def report(config: BenchmarkConfig) -> str:
         parts += [f"## {config.n_many} pendulums\n", benchmark.many() + "\n"]
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, {platform.machine()}"
     parts.append(
-        f"{config.n_seeds} seeds ({config.n_many_seeds} of the long sequence), in brackets bootstrap intervals of 95 % over "
-        f"them; {config.n_updates} updates a task; processor time of training on one thread; {versions}.\n"
+        f"{config.n_seeds} seeds ({config.n_many_seeds} of the long sequence), in brackets bootstrap intervals of 95 % "
+        f"over them; {config.n_updates} updates a task; processor time of training on one thread; {versions}.\n"
     )
     return "\n".join(parts)
 

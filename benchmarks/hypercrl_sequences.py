@@ -1,7 +1,7 @@
 """Trains a dynamics model on tasks in sequence by each continual mechanism, and measures what it keeps of them.
 
-Shared by `hypercrl_pendulum.py` and `hypercrl_half_cheetah.py`: the methods by name, one run, its errors and costs, and
-the rows of a table with bootstrap intervals over seeds.
+Shared by `hypercrl_pendulum.py` and `hypercrl_half_cheetah.py`: the methods by name, one run, its errors and costs,
+and the cells of a table with bootstrap intervals over seeds.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Outcome:
     """The planner's return with the learned models: 0 as random actions, 1 as with the true dynamics."""
 
 
-def hypernet(settings: HypernetSettings = HypernetSettings(), **changes: Any) -> Method:
-    """Give a hypernetwork with these settings and changes."""
-    settings = dataclasses.replace(settings, **changes)
+def hypernet(settings: HypernetSettings | None = None, **changes: Any) -> Method:
+    """Give a hypernetwork with these settings, or the defaults, and changes."""
+    settings = dataclasses.replace(settings or HypernetSettings(), **changes)
 
     def make(target: TargetNetwork, loss: TaskLoss, seed: int) -> DynamicsLearner:
         rng = np.random.default_rng(seed + 1)

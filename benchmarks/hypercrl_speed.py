@@ -5,10 +5,10 @@
 
 Times are processor time in ms on one thread; all variants take turns, and each number is the median of its turns.
 update_ms: the published settings with our update, equal to the looped one to 1e-10 in double precision
-(`tests/agents/hypernet/test_looped_equality.py`). default_update_ms: our default settings (above 10,000 weights chunked; a
-sample of 4 earlier tasks). chunked_update_ms: the published loss on the chunked form. looped_update_ms: the published update
-with a Python loop over tasks and tensors (`hypercrl_looped.py`). plan_ms: the default CEM with a model of this size;
-published_plan_ms: the planner as published for it.
+(`tests/agents/hypernet/test_looped_equality.py`). default_update_ms: our default settings (above 10,000 weights
+chunked; a sample of 4 earlier tasks). chunked_update_ms: the published loss on the chunked form. looped_update_ms: the
+published update with a Python loop over tasks and tensors (`hypercrl_looped.py`). plan_ms: the default CEM with a model
+of this size; published_plan_ms: the planner as published for it.
 """
 
 from __future__ import annotations
@@ -211,8 +211,8 @@ def report(config: BenchmarkConfig) -> str:
         "# What an update of the hypernetwork and a plan cost\n\n"
         "    python benchmarks/hypercrl_speed.py --output benchmarks/results/hypercrl_speed.md\n\n"
         f"{table(config)}\n\n"
-        f"Processor time in ms on one thread, medians of {config.n_turns} turns; the variants of a row took turns, and "
-        f"\"times faster\" is over the looped reference of the same row. {versions}.\n"
+        f"Processor time in ms on one thread, medians of {config.n_turns} turns; the variants of a row took turns, "
+        f'and "times faster" is over the looped reference of the same row. {versions}.\n'
     )
 
 

@@ -72,7 +72,7 @@ class TrunkLearner(DynamicsLearner):
         assert self._optimiser is not None
         self.clear(self._optimiser, "dynamics")
         loss = self.loss(self._emitted(task), batch)
-        term = self.term(task, len(batch.inputs))
+        term = self.term(task, batch.inputs.shape[-2])
         total = loss if term is None else loss + term
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         before = self.trunk.detach().clone() if self.follows_steps else None

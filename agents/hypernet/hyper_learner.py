@@ -172,7 +172,7 @@ class HypernetLearner(DynamicsLearner):
         embedding = self._embedding_optimiser
         self.clear(embedding, "embedding")
         self.clear(self.optimiser, "hyper")
-        scale = len(batch.inputs) if self.settings.loss_scale == "sum" else 1
+        scale = batch.inputs.shape[-2] if self.settings.loss_scale == "sum" else 1
         chosen = self.regulariser.choose(self.rng) if self.regulariser.n_tasks else []
         looks_ahead = self.settings.look_ahead and bool(chosen)
         loss, term = self._backward(task, batch, scale, [] if looks_ahead else chosen)

@@ -67,7 +67,7 @@ def test_the_fisher_information_is_the_mean_square_of_single_rows_gradients():
 
 
 def test_the_fisher_information_of_one_weight_by_hand():
-    # prediction w x with w = 2, targets 1: the loss (2 x - 1)^2 has the slope 2 (2 x - 1) x; x = 1 and 3 give 2 and 30
+    # prediction w x with w = 2, targets 1: (2 x - 1)^2 has the slope 2 (2 x - 1) x, which is 2 and 30 for x = 1 and 3
     target = TargetNetwork((1, 1, 1))
 
     def its_loss(weights, rows):
@@ -98,7 +98,9 @@ def quadratic_si(**options):
     def its_loss(weights, rows):
         return (rows.targets[0, 0] * (weights[0] - 3.0) ** 2).sum()
 
-    return SILearner(TargetNetwork((1, 1, 1)), its_loss, torch.Generator().manual_seed(0), dtype=torch.float64, **options)
+    return SILearner(
+        TargetNetwork((1, 1, 1)), its_loss, torch.Generator().manual_seed(0), dtype=torch.float64, **options
+    )
 
 
 def rows(factor):

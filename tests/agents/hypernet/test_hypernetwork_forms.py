@@ -83,7 +83,9 @@ def test_what_tasks_start_with_lies_close_to_a_usual_initialisation():
 
 def chunk_gradients(network, chunk):
     """How far the chunk depends on each chunk's embedding."""
-    (gradient,) = torch.autograd.grad(network.chunks(network.embedding([0]))[0, chunk].sum(), network.chunk_embeddings)
+    (gradient,) = torch.autograd.grad(
+        network.chunks(network.embedding([0]))[0, chunk].sum(), network.chunk_embeddings
+    )
     return gradient.abs().sum(dim=1)
 
 

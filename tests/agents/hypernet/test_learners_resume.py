@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_only_embeddings_and_snapshots_grow_with_the_tasks():
     for _ in range(4):
         learner.begin_task()
         held.append({part.part: part.n_bytes for part in learner.memory()})
-    grown = [{part: b[part] - a[part] for part in a} for a, b in zip(held, held[1:], strict=False)]
+    grown = [{part: b[part] - a[part] for part in a} for a, b in pairwise(held)]
     for growth in grown:  # double precision: ten numbers of an embedding; weights and embedding of a snapshot
         assert growth["hypernetwork"] == 80
         assert growth["optimiser"] == 0

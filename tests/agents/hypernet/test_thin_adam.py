@@ -40,7 +40,9 @@ def backward(layer, hidden, seed):
     return hidden.grad
 
 
-@given(n_inputs=st.integers(1, 5), n_outputs=st.integers(1, 9), rows=st.lists(st.integers(1, 4), min_size=1, max_size=3))
+@given(
+    n_inputs=st.integers(1, 5), n_outputs=st.integers(1, 9), rows=st.lists(st.integers(1, 4), min_size=1, max_size=3)
+)
 @settings(max_examples=40, deadline=None)
 def test_the_factors_multiply_to_the_dense_gradient(n_inputs, n_outputs, rows):
     layer = layer_of(n_inputs, n_outputs)

@@ -124,17 +124,21 @@ class ThinAdam:
 
     def _step_head(self, head: ThinLinear, first: torch.Tensor, second: torch.Tensor) -> None:
         weight = head.weight.detach()
-        if head.weight.grad is not None:
+        for rows, gradient in self._gradient_blocks(head):
+            self._adam(weight[rows], gradient, first[rows], second[rows])
+
+    def _gradient_blocks(self, head: ThinLinear) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Give the gradient of the head's weight block by block, in memory that the next block overwrites."""
+        if head.weight.grad is not None:  # a component wrote to it
             head.materialise()
-            self._adam(weight, head.weight.grad, first, second)
+            for rows in head.blocks():
+                yield rows, self._block(head, "gradient", rows).copy_(head.weight.grad[rows])
             return
         factors = head.factors()
-        if factors is None:
-            return
-        left, right = factors
-        for rows in head.blocks():
-            gradient = torch.mm(left[rows], right, out=self._block(head, "gradient", rows))
-            self._adam(weight[rows], gradient, first[rows], second[rows])
+        if factors is not None:
+            left, right = factors
+            for rows in head.blocks():
+                yield rows, torch.mm(left[rows], right, out=self._block(head, "gradient", rows))
 
     def _block(self, head: ThinLinear, name: str, rows: slice) -> torch.Tensor:
         """Give memory for some rows of the head's weight, kept from call to call."""
@@ -174,16 +178,11 @@ class ThinAdam:
     @torch.no_grad()
     def previewed_blocks(self, head: ThinLinear) -> Iterator[tuple[slice, torch.Tensor]]:
         """Give the head's weight after such a step, block by block, in memory that the next block overwrites."""
-        factors = head.factors()
-        if head.weight.grad is not None or factors is None:
-            raise RuntimeError("a preview needs a head's gradient as factors; preview before it is materialised.")
-        left, right = factors
         factor, epsilon = self._corrections()
         first, second = self._moments[1 + self.heads.index(head)]
         weight = head.weight.detach()
         beta1, beta2 = self.betas
-        for rows in head.blocks():
-            gradient = torch.mm(left[rows], right, out=self._block(head, "gradient", rows))
+        for rows, gradient in self._gradient_blocks(head):
             spread = torch.mul(second[rows], beta2, out=self._block(head, "spread", rows))
             spread.addcmul_(gradient, gradient, value=1 - beta2).sqrt_().add_(epsilon)
             step = gradient.lerp_(first[rows], beta1)

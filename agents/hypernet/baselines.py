@@ -72,7 +72,7 @@ class TrunkLearner(DynamicsLearner):
         assert self._optimiser is not None
         self.clear(self._optimiser, "dynamics")
         loss = self.loss(self._emitted(task), batch)
-        term = self.term(task, len(batch.inputs))
+        term = self.term(task, batch.inputs.shape[-2])
         total = loss if term is None else loss + term
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         before = self.trunk.detach().clone() if self.follows_steps else None
@@ -166,6 +166,8 @@ class SingleTaskLearner(TrunkLearner):
 
     def begin_task(self, task: int | None = None) -> int:
         """Put the last task's trunk away, and draw a new one, or take up the one of a known task."""
+        if task is not None:
+            self.check_task(task)
         if self.current is not None:
             self._trunks[self.current] = self.trunk.detach().clone()
             trunk = self._drawn()[0] if task is None else self._trunks[task].clone()
@@ -250,15 +252,19 @@ class _PenalisedLearner(TrunkLearner):
         self.strength = strength
         self.importance = torch.zeros_like(self.trunk.detach())
         self.anchor = self.trunk.detach().clone()
+        self._is_anchored = False
 
     def term(self, task: int, n_rows: int) -> torch.Tensor | None:
         """Give strength times the weighted squared distance from the anchor."""
-        return self.strength * (self.importance * (self.trunk - self.anchor).square()).sum() if task else None
+        if not self._is_anchored:
+            return None
+        return self.strength * (self.importance * (self.trunk - self.anchor).square()).sum()
 
     def end_task(self, task: int, data: Batch) -> None:
         """Add the task's importance, and move the anchor here."""
         self.importance = self.importance + self.measured_importance(task, data)
         self.anchor = self.trunk.detach().clone()
+        self._is_anchored = True
 
     @abstractmethod
     def measured_importance(self, task: int, data: Batch) -> torch.Tensor:
@@ -271,6 +277,7 @@ class _PenalisedLearner(TrunkLearner):
     def keep(self, kept: Mapping[str, torch.Tensor]) -> None:
         """Take importance and anchor over."""
         self.importance, self.anchor = kept["importance"], kept["anchor"]
+        self._is_anchored = bool(self.importance.any())
 
 
 class EWCLearner(_PenalisedLearner):
@@ -312,7 +319,7 @@ class SILearner(_PenalisedLearner):
 
     def after_step(self, step: torch.Tensor, gradient: torch.Tensor) -> None:
         """Add to the path integral of the loss."""
-        self.path -= gradient * step
+        self.path = self.path - gradient * step  # not in place: a saved state may still hold the old one
 
     def measured_importance(self, task: int, data: Batch) -> torch.Tensor:
         """Give the path integral over the squared distance that was covered."""

@@ -147,12 +147,13 @@ class HypernetLearner(DynamicsLearner):
 
     def begin_task(self, task: int | None = None) -> int:
         """Snapshot what is emitted for the other tasks, and start Adam afresh; a new task gets an embedding."""
+        if task is not None:
+            self.check_task(task)
         others = [other for other in range(self.n_tasks) if other != task]
         self.regulariser.snapshot(self.network, others, self._importance(others))
         if task is None:
             task = self.network.add_task(self.generator)
             self.n_tasks += 1
-        self.check_task(task)
         self.current = task
         self.optimiser.restart()
         self._embedding_optimiser = ThinAdam([self.network.embeddings[task]], lr=self.settings.lr)
@@ -171,7 +172,7 @@ class HypernetLearner(DynamicsLearner):
         embedding = self._embedding_optimiser
         self.clear(embedding, "embedding")
         self.clear(self.optimiser, "hyper")
-        scale = len(batch.inputs) if self.settings.loss_scale == "sum" else 1
+        scale = batch.inputs.shape[-2] if self.settings.loss_scale == "sum" else 1
         chosen = self.regulariser.choose(self.rng) if self.regulariser.n_tasks else []
         looks_ahead = self.settings.look_ahead and bool(chosen)
         loss, term = self._backward(task, batch, scale, [] if looks_ahead else chosen)

@@ -116,7 +116,7 @@ class ALPGMM(GaussianTeacher):
         uniform). coverage: share of about 1,000 cells of the cube that played tasks lie in. random_share,
         gmm_share: sources of all tasks drawn so far.
         """
-        numbers = {**super().diagnostics(), "coverage": covered_share(self._history.tasks)}
+        numbers = {**super().diagnostics(), "coverage": covered_share(self._history.tasks, self.space)}
         if len(self._history):
             numbers["mean_alp"] = float(np.abs(self._history.recent_progress(self._window)).mean())
         return numbers

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from lifelong_rl.envs.lookup import import_path
 from lifelong_rl.envs.space import Kind, TaskSpace
 from lifelong_rl.teachers.annotations import check_values
-from lifelong_rl.teachers.density import kernel_density
+from lifelong_rl.teachers.density import kernel_density, spread_in_cells
 from lifelong_rl.teachers.outcomes import EXTRAS as EXTRAS
 from lifelong_rl.teachers.outcomes import Floats as Floats
 from lifelong_rl.teachers.outcomes import Outcomes as Outcomes
@@ -174,10 +174,11 @@ class Teacher(ABC):
     def density(self, points: Floats) -> Floats:
         """Give the probability density of :meth:`sample` at points of the unit cube, shape (n, d); shape (n,).
 
-        Here an estimate from 1,000 draws of a copy of this teacher (Gaussian kernels, reflected at the faces).
+        Here an estimate from 1,000 draws of a copy of this teacher: Gaussian kernels, reflected at the faces, with
+        integers and categories anywhere in the cells of their values.
         A teacher that knows its density says it instead.
         """
-        draws = copy.deepcopy(self).sample(1000)
+        draws = spread_in_cells(copy.deepcopy(self).sample(1000), self.space)
         return kernel_density(self.space.check_points(points), draws)
 
 

@@ -7,6 +7,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,8 +39,10 @@ class Teacher(ABC):
     _is_loading = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
-        """See to what no ``reset`` and no ``load_state_dict`` of a subclass can: checks before, all or nothing."""
+        """See to what no method of a subclass can: checks before ``reset`` and ``sample``, loading all or nothing."""
         super().__init_subclass__(**arguments)
+        if "sample" in vars(cls):
+            cls.sample = _with_checked_number(cls.sample)  # type: ignore[method-assign]
         if "reset" in vars(cls):
             cls.reset = _with_checked_arguments(cls.reset)  # type: ignore[method-assign]
         if "load_state_dict" in vars(cls):
@@ -211,6 +214,22 @@ def _with_checked_arguments(own: Callable[..., None]) -> Callable[..., None]:
             raise ValueError(f"{type(self).__name__} is not bound: begin its reset with super().reset(space, rng).")
 
     return reset
+
+
+def _with_checked_number(own: Callable[..., Floats]) -> Callable[..., Floats]:
+    """Give a ``sample`` that is asked for whole numbers of tasks only, of at least 0."""
+
+    @wraps(own)
+    def sample(self: Teacher, n: int = 1) -> Floats:
+        if type(n) is not int or n < 0:  # the usual case costs one comparison an episode
+            if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
+                raise ValueError(
+                    f"sample of {type(self).__name__} gives a whole number of tasks of at least 0, found n={n!r}."
+                )
+            n = int(n)
+        return own(self, n)
+
+    return sample
 
 
 def _all_or_nothing(load: Callable[..., None]) -> Callable[..., None]:

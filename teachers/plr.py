@@ -267,12 +267,10 @@ class PLR(Teacher):
     def _entropy(self) -> float | None:
         if n_cells(self.space) > 10_000:
             return None  # more cells than can be counted at each look
-        n = int(n_cells(self.space))
-        share = self._replayed_share
-        shares = share * np.bincount(
-            cell_numbers(self._levels[: len(self._ranking)], self.space), self.probabilities(), n
-        )
-        return evenness(shares + (1.0 - share) / n)
+        cells = cell_numbers(self._levels[: len(self._ranking)], self.space)
+        shares = np.full(int(n_cells(self.space)), 1.0 - self._replayed_share) / n_cells(self.space)
+        np.add.at(shares, cells, self._replayed_share * self.probabilities())
+        return evenness(shares)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the levels with all that is known of each, counters and generator."""

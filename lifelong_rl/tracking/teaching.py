@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 def drawn_statistics(points: NDArray[np.float64], space: TaskSpace) -> dict[str, float]:
     """Give what the last n tasks say of any teacher, shape (n, d) in the unit cube; nothing for none.
 
-    recent_entropy: evenness over about 1,000 cells of the cube, 1 for tasks in cells of their own. recent_coverage:
-    share of those cells that the tasks lie in. FEATURE_mean: of each feature that is a number, in its unit.
+    recent_entropy: evenness over about 1,000 cells of the cube (an integer or a category has no more parts than
+    values), 1 for tasks in cells of their own. recent_coverage: share of those cells that the tasks lie in.
+    FEATURE_mean: of each feature that is a number, in its unit.
     """
     if not len(points):
         return {}
-    numbers = {"recent_entropy": cell_evenness(points), "recent_coverage": covered_share(points)}
+    numbers = {"recent_entropy": cell_evenness(points, space), "recent_coverage": covered_share(points, space)}
     for axis, feature in enumerate(space.features):
         if feature.kind != "category":
             numbers[f"{feature.name}_mean"] = float(np.mean(np.array(feature.from_unit(points[:, axis]), float)))

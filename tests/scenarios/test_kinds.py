@@ -162,6 +162,18 @@ def test_an_observation_does_not_show_what_an_evaluation_hides():
         ("dispersed", {"tasks": 3}, "dispersed"),
         ("dispersed", {"tasks": []}, "at least one task, found an empty list"),
         ("dispersed", {"tasks": [task_entry(EAST)], "n_tasks": 1}, "takes tasks or n_tasks, found both"),
+        *(
+            (kind, {"tasks": [task_entry(EAST), task_entry(NORTH)], name: 2}, f"takes tasks or {name}, found both")
+            for kind, name in (
+                ("hierarchical", "depth"),
+                ("composability", "n_parts"),
+                ("forgetting", "strength"),
+                ("transfer", "distance"),
+                ("distraction", "n_distractors"),
+                ("distraction", "strength"),
+                ("distraction", "distance"),
+            )
+        ),
         ("alternating", {"n_tasks": 3}, "alternating needs two tasks, found 3; use cycles"),
         ("alternating", {"n_tasks": 1}, "alternating needs at least 2 tasks, found 1"),
         ("pairs", {"repeats": 1.5}, "repeats of pairs must be a whole number"),

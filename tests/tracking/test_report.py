@@ -1,7 +1,6 @@
 """A report of run folders: who is in which group, what is said of the rest, and where it lies."""
 
 import json
-import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_runs import CONFIG, PROVENANCE, STREAM, TAUGHT, WITH_COMPONENT, drawn_episodes, write_run
+from synthetic_runs import CONFIG, PROVENANCE, TAUGHT, WITH_COMPONENT, drawn_episodes, write_run
 
-from lifelong_rl.cli import parse
-from lifelong_rl.scenarios import condensed, curriculum, single
-from lifelong_rl.teachers import make_teacher
+from lifelong_rl.scenarios import condensed
 from lifelong_rl.tracking.report import pictures, report_runs, write_report
-from lifelong_rl.tracking.report.provenance import train_command
 from lifelong_rl.tracking.run_folder import RunFolder, find_runs
-from lifelong_rl.training.config import AgentConfig, RunConfig
 
 
 @pytest.fixture
@@ -194,37 +189,6 @@ def test_the_day_of_a_run_is_read_from_its_event_file(tmp_path):
     assert "<dt>started</dt><dd>not recorded</dd>" in report(run).page.read_text()
     (run.path / "events.out.tfevents.1700000000.host.1.0").touch()
     assert "<dt>started</dt><dd>2023-11-14</dd>" in report(run).page.read_text()
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        CONFIG,
-        replace(WITH_COMPONENT, n_envs=2, eval_every=50, eval_episodes=3),
-        replace(CONFIG, agent=AgentConfig("dqn", components=[("distillation", {"n_states": 50})])),
-        replace(CONFIG, agent=AgentConfig("dqn", options={"policy_kwargs": {"net_arch": [8]}, "gamma": 0.9})),
-        RunConfig(condensed("point-goal", n_tasks=2, steps=200, visibility="boundary"), AgentConfig("ppo")),
-        RunConfig(single("point-goal", steps=100), AgentConfig("sac"), parallel=True),
-        RunConfig(
-            curriculum("toy-grid", teacher=make_teacher("alp-kde", window=99), steps=100, n_test_tasks=3),
-            AgentConfig("simulated"),
-        ),
-    ],
-    ids=lambda config: config.label,
-)
-def test_the_command_that_repeats_a_run_gives_its_configuration(config):
-    command = train_command(config.to_json())
-    words = shlex.split(command.replace("\\\n", " "))
-    assert words[:2] == ["lifelong-rl", "train"]
-    assert parse([*words[1:], "--seed", "0"]).config().to_json() == config.to_json()
-
-
-def test_a_run_that_no_command_says_is_repeated_from_its_configuration(tmp_path):
-    mixed = replace(STREAM, name="mine", blocks=(STREAM.blocks[0], TAUGHT.scenario.blocks[0]), observe_task="none")
-    config = RunConfig(mixed, AgentConfig("dqn"))
-    assert train_command(config.to_json()) is None
-    page = report(write_run(tmp_path / "a", config)).page.read_text()
-    assert "RunConfig.from_json(json.load(open(" in page
 
 
 def test_an_agent_that_is_not_here_is_still_reported(tmp_path):

@@ -34,13 +34,19 @@ N_SIGMA = 2.0
 """A Gaussian is drawn as the ellipse at this many standard deviations."""
 
 
+UNKNOWN_KIND = "changing tasks"
+"""What a block without a fixed task is called where only the evaluation log is known."""
+
+
 class Stretch(NamedTuple):
     """A block on the step axis."""
 
     first_step: int
     last_step: int
     trained: str | None
-    """The block's fixed task; None where a teacher draws."""
+    """The block's fixed task; None where its task changes."""
+    kind: str = UNKNOWN_KIND
+    """What stands in the task's place where there is none: "curriculum", "distribution" or "drift"."""
 
 
 def transfer_matrix(
@@ -80,6 +86,8 @@ def transfer_matrix(
         _annotate(axes, row, column, number, (low, high))
     for row, column in frames:
         _frame(axes, row, column)
+    if measured != "return":
+        figure.set_label(repr((rows, columns, measured)))
     figure.colorbar(image, ax=axes, label=f"mean {measured}", fraction=0.05, pad=0.03)
     return figure
 
@@ -108,12 +116,25 @@ def _frame(axes: Axes, row: int, column: int) -> None:
     axes.add_patch(Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor="#D55E00", lw=2.0))
 
 
-def task_curves(log: EvaluationLog, *, value: Measured = "score") -> Figure:
-    """Draw the run's score on every task over training, with its blocks shaded and named."""
+def task_curves(log: EvaluationLog, *, value: Measured = "score", kinds: Sequence[str] = ()) -> Figure:
+    """Draw the run's score on every task over training, with its blocks shaded and named.
+
+    kinds: what each block is where it has no fixed task, as :class:`Stretch` says it.
+    """
+    return score_curves(log.steps, log.scores(value), log.tasks, blocks=stretches(log, kinds), measured=value)
+
+
+def stretches(log: EvaluationLog, kinds: Sequence[str] = ()) -> list[Stretch]:
+    """Give the blocks of a log on the step axis; the one that is not over yet ends at the last evaluation."""
     firsts = [0, *(end or 0 for end in log.block_ends)]
     lasts = [int(log.steps[-1]) if end is None else end for end in log.block_ends]
-    blocks = [Stretch(*block) for block in zip(firsts[:-1], lasts, log.block_tasks, strict=True)]
-    return score_curves(log.steps, log.scores(value), log.tasks, blocks=blocks, measured=value)
+    names = kinds_of(log, kinds)
+    return [Stretch(*block) for block in zip(firsts[:-1], lasts, log.block_tasks, names, strict=True)]
+
+
+def kinds_of(log: EvaluationLog, kinds: Sequence[str]) -> list[str]:
+    """Give what each block of a log is called where it has no fixed task: its kind, as far as kinds are known."""
+    return [kinds[i] if i < len(kinds) else UNKNOWN_KIND for i in range(len(log.block_tasks))]
 
 
 def score_curves(
@@ -161,6 +182,8 @@ def score_curves(
     # long names beside the chart would leave it no room
     place: Any = "outside right upper" if max(map(len, task_names), default=0) <= 24 else "outside lower left"
     figure.legend(lines, list(map(plain, task_names)), loc=place, title=legend, frameon=False, alignment="left")
+    if measured != "return":
+        figure.set_label(repr((list(task_names), list(blocks), axes.get_xlim(), measured, legend)))
     return figure
 
 
@@ -173,7 +196,7 @@ def _name_blocks(axes: Axes, blocks: Sequence[Stretch]) -> None:
     """Write each block's task above its band, upright where the bands are too narrow for the words."""
     if not blocks:
         return
-    names = [block.trained or "drawn tasks" for block in blocks]
+    names = [block.trained or block.kind for block in blocks]
     total = max(block.last_step for block in blocks) - blocks[0].first_step
     # about 95 characters of this size fit over the axes
     is_tight = any(
@@ -390,7 +413,11 @@ def _masked_table(values: ArrayLike, n_rows: int, n_columns: int) -> Any:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Give an empty figure of this size in inches."""
+    """Give an empty figure of this size in inches.
+
+    Whoever draws into it may give it a label that says all that its margins depend on, which is never shown: figures
+    of one size and label are laid out once for all (:func:`lifelong_rl.tracking.report.pictures.png`).
+    """
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")

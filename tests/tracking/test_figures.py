@@ -100,7 +100,8 @@ def test_all_tasks_are_lines_of_one_chart_with_its_blocks_named():
     assert axes.get_legend_handles_labels()[1] == ["a", "b"]
     assert axes.get_xlabel() == "environment steps"
     assert axes.get_ylabel() == "mean score"
-    assert texts(axes) == ["a", "drawn tasks"]
+    assert texts(axes) == ["a", "changing tasks"]
+    assert texts(drawn(task_curves(two_block_log(), kinds=["task", "drift"]))) == ["a", "drift"]
 
 
 def test_the_curve_of_returns_says_so():

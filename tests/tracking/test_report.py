@@ -1,6 +1,7 @@
 """A report of run folders: who is in which group, what is said of the rest, and where it lies."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_runs import CONFIG, PROVENANCE, TAUGHT, WITH_COMPONENT, drawn_episodes, write_run
+from synthetic_runs import CONFIG, MIXED, PROVENANCE, TAUGHT, WITH_COMPONENT, drawn_episodes, write_run
 
 from lifelong_rl.scenarios import condensed
 from lifelong_rl.tracking.report import pictures, report_runs, write_report
+from lifelong_rl.tracking.report.groups import group_runs
+from lifelong_rl.tracking.report.runs import read_run
 from lifelong_rl.tracking.run_folder import RunFolder, find_runs
+from lifelong_rl.training.config import AgentConfig, RunConfig
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def painted():
 def quick(request, monkeypatch):
     """Compose figures without painting them, but for the tests of the files themselves."""
     if "painted" not in request.fixturenames:
-        monkeypatch.setattr(pictures, "png", lambda figure: b"PNG")
+        monkeypatch.setattr(pictures, "png", lambda figure, layouts=None: b"PNG")
         monkeypatch.setattr(pictures, "svg", lambda figure, name: f'<svg id="{name}"></svg>')
 
 
@@ -182,6 +186,20 @@ def test_links_lead_from_the_report_to_the_runs(tmp_path):
         assert f'href="../{name}/config.json"' in page.read_text()
         assert (page.parent / ".." / name / "config.json").is_file()
     assert str(tmp_path) not in page.read_text()  # a report travels with its runs
+
+
+def test_a_block_without_a_fixed_task_is_named_by_its_kind(tmp_path):
+    run = write_run(tmp_path / "a", RunConfig(MIXED, AgentConfig("dqn")))
+    task, kinds = MIXED.blocks[0].task.id, ["curriculum", "distribution", "drift"]
+    page = report(run).page
+    rows = re.findall(r"\| (before|after [^|]*?) +\|", (page.parent / "report.md").read_text())
+    assert rows == ["before", f"after 1: {task}", *(f"after {i}: {kind}" for i, kind in enumerate(kinds, 2))]
+    assert f"{task} \u2192 random \u2192 distribution \u2192 drift" in page.read_text(), "the settings say it too"
+    log, told = run.log(), pictures.block_kinds(run.config["scenario"]["blocks"])
+    matrix = [label.get_text() for label in pictures.matrix_figure(log, told).axes[0].get_yticklabels()]
+    assert matrix == rows
+    (group,), _ = group_runs([read_run(run, lambda folder: {})[0]])
+    assert [text.get_text() for text in pictures.curves_figure(group).axes[0].texts] == [task, *kinds]
 
 
 def test_the_day_of_a_run_is_read_from_its_event_file(tmp_path):

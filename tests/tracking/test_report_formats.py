@@ -232,7 +232,7 @@ def strange(log, *, references, value):
 def test_a_family_that_nobody_knows_is_shown_like_any_other(tmp_path, monkeypatch):
     monkeypatch.setitem(FAMILIES, "strange", f"{__name__}:strange")
     monkeypatch.setattr("lifelong_rl.evaluation.metrics.score.__defaults__", (("strange",), None))
-    monkeypatch.setattr(pictures, "png", lambda figure: b"")
+    monkeypatch.setattr(pictures, "png", lambda figure, layouts=None: b"")
     files = write([write_run(tmp_path / "a", CONFIG)], tmp_path / "report")
     page = files["index.html"]
     assert "Family strange &amp; co" in page and "12,346" in page
@@ -274,6 +274,8 @@ def test_a_figure_is_the_same_bytes_each_time_and_keeps_its_text():
         return transfer_matrix(np.array([[0.25, 0.5]]), ["a$b$c", "_x"], ["<end>"])
 
     assert pictures.png(figure()) == pictures.png(figure())
+    layouts = {}
+    assert {pictures.png(figure(), layouts) for _ in range(2)} == {pictures.png(figure())} and len(layouts) == 1
     first, second = pictures.svg(figure(), "one"), pictures.svg(figure(), "one")
     assert first == second
     assert "a$b$c" in first and "&lt;end&gt;" in first

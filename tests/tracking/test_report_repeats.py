@@ -5,11 +5,10 @@ import shlex
 from dataclasses import replace
 
 import pytest
-from synthetic_runs import CONFIG, STREAM, TAUGHT, WITH_COMPONENT, write_run
+from synthetic_runs import CONFIG, MIXED, WITH_COMPONENT, write_run
 
 from lifelong_rl.cli import parse
-from lifelong_rl.scenarios import SCENARIOS, Block, condensed, curriculum, make_scenario, single
-from lifelong_rl.scenarios.block import Distribution, Drift
+from lifelong_rl.scenarios import SCENARIOS, condensed, curriculum, make_scenario, single
 from lifelong_rl.teachers import make_teacher
 from lifelong_rl.tracking.report import write_report
 from lifelong_rl.tracking.report.repeating import repetition
@@ -103,19 +102,6 @@ def test_a_scenario_that_no_options_are_found_for_is_repeated_from_a_file(kind, 
 )
 def test_the_command_that_repeats_a_run_gives_its_configuration(config):
     assert parsed(repetition(config.to_json(), "nowhere.toml")).to_json() == config.to_json()
-
-
-MIXED = replace(
-    STREAM,
-    name="mine",
-    blocks=(
-        STREAM.blocks[0],
-        TAUGHT.scenario.blocks[0],
-        Block(100, distribution=Distribution(STREAM.fixed_tasks, (3.0, 1.0)), visibility="boundary"),
-        Block(100, drift=Drift(STREAM.fixed_tasks, 3)),
-    ),
-    observe_task="none",
-)
 
 
 def test_the_report_writes_the_file_that_its_command_names(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,6 @@ import numpy as np
 from lifelong_rl.evaluation.log import EvaluationLog, EvaluationPoint
 from lifelong_rl.scenarios import Scenario
 from lifelong_rl.tracking import figures
-from lifelong_rl.tracking.figures import Stretch
 from lifelong_rl.tracking.moments import task_moments
 from lifelong_rl.tracking.report.groups import Group
 from lifelong_rl.tracking.report.numbers import mean_and_band
@@ -33,15 +33,30 @@ MOST_BANDS = 8
 """Tasks whose bands can be told apart in one chart; with more of them the curves stand alone."""
 
 
-def matrix_figure(log: EvaluationLog) -> Figure:
-    """Draw the scores on all tasks before training and after each block."""
-    rows = row_names(log)
+def block_kinds(blocks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what each block of a scenario is: a fixed "task", a "curriculum", a "distribution" or a "drift".
+
+    blocks: as ``config.json`` holds them.
+    """
+    names = {"teacher": "curriculum", "distribution": "distribution", "drift": "drift"}
+    return [next((kind for key, kind in names.items() if block.get(key)), "task") for block in blocks]
+
+
+def matrix_figure(log: EvaluationLog, kinds: Sequence[str] = ()) -> Figure:
+    """Draw the scores on all tasks before training and after each block. kinds: as :func:`block_kinds` gives them."""
+    rows = row_names(log, kinds)
     return figures.transfer_matrix(log.matrix(), log.tasks, rows, trained=[None, *log.block_tasks])
 
 
-def row_names(log: EvaluationLog) -> list[str]:
-    """Name the rows of the matrix."""
-    return ["before", *(f"after {i + 1}: {task or 'curriculum'}" for i, task in enumerate(log.block_tasks))]
+def row_names(log: EvaluationLog, kinds: Sequence[str]) -> list[str]:
+    """Name the rows of the matrix: by the task that a block trained, else by the block's kind."""
+    pairs = zip(log.block_tasks, figures.kinds_of(log, kinds), strict=True)
+    return ["before", *(f"after {number}: {task or kind}" for number, (task, kind) in enumerate(pairs, 1))]
+
+
+def kinds_in(group: Group) -> list[str]:
+    """Say what each block of a group's scenario is."""
+    return block_kinds(group.config["scenario"]["blocks"])
 
 
 def common_points(group: Group) -> tuple[EvaluationPoint, ...]:
@@ -67,9 +82,7 @@ def curves_figure(group: Group) -> Figure:
     log = group.runs[0].log.upto(len(common_points(group))) if len(group.runs) > 1 else group.runs[0].log
     steps = [point.step for point in common_points(group)]
     mean, low, high = mean_and_band(curves(group))
-    firsts = [0, *(end or 0 for end in log.block_ends)]
-    lasts = [int(log.steps[-1]) if end is None else end for end in log.block_ends]
-    blocks = [Stretch(*block) for block in zip(firsts[:-1], lasts, log.block_tasks, strict=True)]
+    blocks = figures.stretches(log, kinds_in(group))
     band = (low, high) if len(group.runs) > 1 and len(log.tasks) <= MOST_BANDS else None
     return figures.score_curves(steps, mean, log.tasks, blocks=blocks, band=band)
 
@@ -94,7 +107,9 @@ def group_matrix(group: Group) -> tuple[Any, EvaluationLog]:
 def group_matrix_figure(group: Group) -> Figure:
     """Draw the matrix, averaged over seeds."""
     matrix, log = group_matrix(group)
-    return figures.transfer_matrix(matrix, log.tasks, row_names(log), trained=[None, *log.block_tasks])
+    return figures.transfer_matrix(
+        matrix, log.tasks, row_names(log, kinds_in(group)), trained=[None, *log.block_tasks]
+    )
 
 
 def moments_figure(run: Run, block: int) -> Figure:
@@ -108,17 +123,45 @@ def moments_figure(run: Run, block: int) -> Figure:
     return task_moments(points, [e["score"] for e in own], [e["step"] for e in own], space, span=(first, last))
 
 
-def png(figure: Figure) -> bytes:
-    """Give a figure as PNG; its layout stays as it is from then on."""
+def png(figure: Figure, layouts: dict[Any, Any] | None = None) -> bytes:
+    """Give a figure as PNG; its layout stays as it is from then on.
+
+    layouts: of figures drawn before, which this one is added to. A figure of the same size and label lies as that one
+    did: to measure all its texts anew would take a third of the time.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     file = BytesIO()
     figure.set_dpi(160)
+    key = (figure.get_label(), *figure.get_size_inches())
+    is_shared = layouts is not None and bool(figure.get_label())
+    if layouts is not None and is_shared and key in layouts:
+        _place(figure, layouts[key])
     # the canvas itself: savefig would lay out and draw once more than it needs to
     canvas: Any = FigureCanvasAgg(figure)
     canvas.print_png(file, metadata={"Software": None})
     figure.set_layout_engine("none")
+    if layouts is not None and is_shared:
+        layouts[key] = _places(figure)
     return file.getvalue()
+
+
+def _places(figure: Figure) -> list[Any]:
+    """Give where the axes of a figure lie that was laid out."""
+    return [
+        (axes.get_position(original=True), axes.get_position(), axes.get_anchor(), axes.get_box_aspect())
+        for axes in figure.axes
+    ]
+
+
+def _place(figure: Figure, places: list[Any]) -> None:
+    """Put the axes of a figure where those of another lie."""
+    figure.set_layout_engine("none")
+    for axes, (original, active, anchor, aspect) in zip(figure.axes, places, strict=True):
+        axes.set_anchor(anchor)
+        axes.set_box_aspect(aspect)
+        axes.set_position(original, which="original")
+        axes.set_position(active, which="active")
 
 
 def svg(figure: Figure, name: str) -> str:

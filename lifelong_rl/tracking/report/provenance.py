@@ -11,6 +11,7 @@ from typing import Any
 from lifelong_rl.tracking.report.document import UNKNOWN, Cell, Section, Table, Words
 from lifelong_rl.tracking.report.groups import Group
 from lifelong_rl.tracking.report.numbers import rounded
+from lifelong_rl.tracking.report.pictures import block_kinds
 from lifelong_rl.tracking.report.repeating import repeated
 from lifelong_rl.tracking.report.runs import Run
 
@@ -53,7 +54,11 @@ def settings_section(groups: Sequence[Group]) -> Section:
 def _settings(group: Group) -> list[Cell]:
     config, scenario, agent = group.config, group.config["scenario"], group.config["agent"]
     components = ", ".join(f"{name}{_options(options)}" for name, options in agent["components"])
-    tasks = [block.get("name") or block.get("teacher") or "task" for block in scenario["blocks"]]
+    kinds = block_kinds(scenario["blocks"])
+    tasks = [
+        block.get("name") or block.get("teacher") or kind
+        for block, kind in zip(scenario["blocks"], kinds, strict=True)
+    ]
     every = config.get("eval_every") or "a tenth of each block"
     evaluation = f"{config['eval_episodes']} episodes a task every {every} steps, seed {config['eval_seed']}"
     texts = (

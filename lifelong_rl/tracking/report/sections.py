@@ -130,7 +130,8 @@ def _matrix(group: Group, number: int) -> Table:
     matrix, log = pictures.group_matrix(group)
     trained = [None, *log.block_tasks]
     rows = []
-    for name, own, values in zip(pictures.row_names(log), trained, matrix.filled(np.nan), strict=True):
+    names = pictures.row_names(log, pictures.kinds_in(group))
+    for name, own, values in zip(names, trained, matrix.filled(np.nan), strict=True):
         cells = [
             Cell(UNKNOWN, note="not evaluated by every run")
             if np.isnan(value)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -65,7 +65,9 @@ def write_run(folder: RunFolder, log: EvaluationLog, metrics: Sequence[MetricVal
 
 def _draw_run(folder: RunFolder, log: EvaluationLog) -> None:
     folder.report_path.mkdir(exist_ok=True)
-    drawn = {"task_curves": figures.task_curves(log), "transfer_matrix": pictures.matrix_figure(log)}
+    kinds = pictures.block_kinds(folder.config["scenario"]["blocks"])
+    curves = figures.task_curves(log, kinds=kinds)
+    drawn = {"task_curves": curves, "transfer_matrix": pictures.matrix_figure(log, kinds)}
     for name, figure in (drawn | teacher_figures(folder)).items():
         (folder.report_path / f"{name}.png").write_bytes(pictures.png(figure))
 
@@ -169,13 +171,14 @@ def _write_figures(document: Document, folder: Path, *, show_progress: bool) -> 
     drawn: dict[str, str] = {}
     failures: dict[str, str] = {}
     names = set()
+    layouts: dict[Any, Any] = {}
     for picture in tqdm(document.pictures(), "drawing", disable=not show_progress):
         try:
             figure: Figure = picture.draw()
         except (*DAMAGED, ImportError) as error:  # a plug-in that is not here, damaged parameters of an episode
             failures[picture.name] = str(error)
             continue
-        (folder / f"{picture.name}.png").write_bytes(pictures.png(figure))
+        (folder / f"{picture.name}.png").write_bytes(pictures.png(figure, layouts))
         names.add(f"{picture.name}.png")
         if picture.is_on_page:
             drawn[picture.name] = pictures.svg(figure, picture.name)

@@ -7,7 +7,8 @@ from matplotlib.patches import Ellipse
 
 from lifelong_rl.envs.space import Feature, TaskSpace
 from lifelong_rl.evaluation import EvaluationLog
-from lifelong_rl.tracking.figures import Stretch, score_curves, task_curves, task_distribution, transfer_matrix
+from lifelong_rl.tracking.figures import Stretch, score_curves, task_curves, transfer_matrix
+from lifelong_rl.tracking.task_distributions import task_distribution
 
 PLANE = TaskSpace(
     "tracks",

@@ -28,7 +28,7 @@ def painted():
 def quick(request, monkeypatch):
     """Compose figures without painting them, but for the tests of the files themselves."""
     if "painted" not in request.fixturenames:
-        monkeypatch.setattr(pictures, "png", lambda figure, layouts=None: b"PNG")
+        monkeypatch.setattr(pictures, "png", lambda figure: b"PNG")
         monkeypatch.setattr(pictures, "svg", lambda figure, name: f'<svg id="{name}"></svg>')
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from lifelong_rl.evaluation.log import EvaluationLog, EvaluationPoint
 from lifelong_rl.scenarios import Scenario
 from lifelong_rl.tracking import figures
+from lifelong_rl.tracking.figures import Stock
 from lifelong_rl.tracking.moments import task_moments
 from lifelong_rl.tracking.report.groups import Group
 from lifelong_rl.tracking.report.numbers import mean_and_band
@@ -77,14 +78,14 @@ def _rows(log: EvaluationLog, points: tuple[EvaluationPoint, ...]) -> Any:
     return log.scores()[[position[point] for point in points]]
 
 
-def curves_figure(group: Group) -> Figure:
+def curves_figure(group: Group, stock: Stock | None = None) -> Figure:
     """Draw the mean score over seeds on every task over training, with its band, and the blocks shaded and named."""
     log = group.runs[0].log.upto(len(common_points(group))) if len(group.runs) > 1 else group.runs[0].log
     steps = [point.step for point in common_points(group)]
     mean, low, high = mean_and_band(curves(group))
     blocks = figures.stretches(log, kinds_in(group))
     band = (low, high) if len(group.runs) > 1 and len(log.tasks) <= MOST_BANDS else None
-    return figures.score_curves(steps, mean, log.tasks, blocks=blocks, band=band)
+    return figures.score_curves(steps, mean, log.tasks, blocks=blocks, band=band, stock=stock)
 
 
 def overview_figure(groups: list[Group]) -> Figure:
@@ -104,12 +105,11 @@ def group_matrix(group: Group) -> tuple[Any, EvaluationLog]:
     return mean_and_band(tables)[0], log
 
 
-def group_matrix_figure(group: Group) -> Figure:
+def group_matrix_figure(group: Group, stock: Stock | None = None) -> Figure:
     """Draw the matrix, averaged over seeds."""
     matrix, log = group_matrix(group)
-    return figures.transfer_matrix(
-        matrix, log.tasks, row_names(log, kinds_in(group)), trained=[None, *log.block_tasks]
-    )
+    rows = row_names(log, kinds_in(group))
+    return figures.transfer_matrix(matrix, log.tasks, rows, trained=[None, *log.block_tasks], stock=stock)
 
 
 def moments_figure(run: Run, block: int) -> Figure:
@@ -123,45 +123,17 @@ def moments_figure(run: Run, block: int) -> Figure:
     return task_moments(points, [e["score"] for e in own], [e["step"] for e in own], space, span=(first, last))
 
 
-def png(figure: Figure, layouts: dict[Any, Any] | None = None) -> bytes:
-    """Give a figure as PNG; its layout stays as it is from then on.
-
-    layouts: of figures drawn before, which this one is added to. A figure of the same size and label lies as that one
-    did: to measure all its texts anew would take a third of the time.
-    """
+def png(figure: Figure) -> bytes:
+    """Give a figure as PNG; its layout stays as it is from then on."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     file = BytesIO()
     figure.set_dpi(160)
-    key = (figure.get_label(), *figure.get_size_inches())
-    is_shared = layouts is not None and bool(figure.get_label())
-    if layouts is not None and is_shared and key in layouts:
-        _place(figure, layouts[key])
     # the canvas itself: savefig would lay out and draw once more than it needs to
     canvas: Any = FigureCanvasAgg(figure)
     canvas.print_png(file, metadata={"Software": None})
     figure.set_layout_engine("none")
-    if layouts is not None and is_shared:
-        layouts[key] = _places(figure)
     return file.getvalue()
-
-
-def _places(figure: Figure) -> list[Any]:
-    """Give where the axes of a figure lie that was laid out."""
-    return [
-        (axes.get_position(original=True), axes.get_position(), axes.get_anchor(), axes.get_box_aspect())
-        for axes in figure.axes
-    ]
-
-
-def _place(figure: Figure, places: list[Any]) -> None:
-    """Put the axes of a figure where those of another lie."""
-    figure.set_layout_engine("none")
-    for axes, (original, active, anchor, aspect) in zip(figure.axes, places, strict=True):
-        axes.set_anchor(anchor)
-        axes.set_box_aspect(aspect)
-        axes.set_position(original, which="original")
-        axes.set_position(active, which="active")
 
 
 def svg(figure: Figure, name: str) -> str:
@@ -170,12 +142,16 @@ def svg(figure: Figure, name: str) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     file = StringIO()
-    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+    patches = (figure.patch, *(axes.patch for axes in figure.axes))
+    colours = [patch.get_facecolor() for patch in patches]
+    for patch in patches:
         patch.set_facecolor("none")
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         canvas: Any = FigureCanvasSVG(figure)
         canvas.print_svg(file, metadata=nothing)
+    for patch, colour in zip(patches, colours, strict=True):
+        patch.set_facecolor(colour)
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -171,14 +171,13 @@ def _write_figures(document: Document, folder: Path, *, show_progress: bool) -> 
     drawn: dict[str, str] = {}
     failures: dict[str, str] = {}
     names = set()
-    layouts: dict[Any, Any] = {}
     for picture in tqdm(document.pictures(), "drawing", disable=not show_progress):
         try:
             figure: Figure = picture.draw()
         except (*DAMAGED, ImportError) as error:  # a plug-in that is not here, damaged parameters of an episode
             failures[picture.name] = str(error)
             continue
-        (folder / f"{picture.name}.png").write_bytes(pictures.png(figure, layouts))
+        (folder / f"{picture.name}.png").write_bytes(pictures.png(figure))
         names.add(f"{picture.name}.png")
         if picture.is_on_page:
             drawn[picture.name] = pictures.svg(figure, picture.name)

@@ -125,7 +125,7 @@ def _distraction(data: Data) -> list[dict[str, Any]]:
 
 def _composability(data: Data) -> list[dict[str, Any]]:
     order = _of_blocks(data)
-    found = []
+    found: list[dict[str, Any]] = []
     for n_parts in range(2, len(order)):
         n_distractors = {"n_distractors": len(order) - 1 - n_parts}
         found += [{"n_parts": n_parts} | n_distractors, {"tasks": order[:n_parts]} | n_distractors]

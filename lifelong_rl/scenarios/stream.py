@@ -91,6 +91,16 @@ def given_tasks(kind: str, tasks: Sequence[Task]) -> list[Task]:
     return list(tasks)
 
 
+def check_replaced(kind: str, tasks: Sequence[Task] | None, **arguments: Any) -> None:
+    """Raise ValueError where tasks are given beside an argument that only says which tasks to make (None: not given).
+
+    kind: of the scenario, for the message.
+    """
+    for name, value in arguments.items():
+        if tasks is not None and value is not None:
+            raise ValueError(f"the scenario {kind!r} takes tasks or {name}, found both; leave one out.")
+
+
 def first_of_each_point(tasks: Iterable[Task]) -> dict[tuple[Value, ...], Task]:
     """Give the first of the tasks at each point, by the point, in order of appearance."""
     first: dict[tuple[Value, ...], Task] = {}

@@ -18,8 +18,8 @@ from lifelong_rl.teachers.base import Teacher
 from lifelong_rl.teachers.density import cell_evenness, covered_share
 from lifelong_rl.teachers.failures import named
 from lifelong_rl.teachers.progress import N_WITHOUT_PROGRESS, ProgressHistory
-from lifelong_rl.tracking import figures
 from lifelong_rl.tracking.run_folder import RunFolder
+from lifelong_rl.tracking.task_distributions import task_distribution
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ def teacher_figure(
     teacher: None where it is not known any more; the tasks then stand alone.
     """
     if teacher is None:
-        return figures.task_distribution(points, scores, space)
+        return task_distribution(points, scores, space)
     gaussians = getattr(teacher, "gaussians", lambda: None)()
     ellipses = [] if gaussians is None else list(zip(gaussians.means, gaussians.covariances, strict=True))
     name = teacher_entry(teacher)["name"]
@@ -84,7 +84,7 @@ def teacher_figure(
                 raise ValueError(f"a density of {len(at)} points is that many finite numbers >= 0, found {found}")
             return found
 
-    return figures.task_distribution(points, scores, space, gaussians=ellipses, density=density)
+    return task_distribution(points, scores, space, gaussians=ellipses, density=density)
 
 
 def teacher_figures(folder: RunFolder) -> dict[str, Figure]:

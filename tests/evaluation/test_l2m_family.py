@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lifelong_rl.evaluation import EvaluationLog, TrainingLog, score
 from lifelong_rl.evaluation.l2m import L2MOptions, l2m_metrics, l2metrics_report, regimes_of
+from lifelong_rl.evaluation.statistics import bootstrap_interval
 
 RAW = L2MOptions(normalization_method="none", smoothing_method="none")
 NAMES = [
@@ -75,6 +76,18 @@ def test_the_family_gives_the_lifetime_values_of_the_report():
         found = metrics(ALTERNATING, references=references, options=options)
         lifetime = l2metrics_report(regimes_of(ALTERNATING), references, options)["lifetime"]
         assert {name: found[name].value for name in lifetime} == pytest.approx(lifetime)
+
+
+def test_a_metric_has_an_interval_over_seeds_and_none_for_one_of_them():
+    """Trap k of l2metrics: it has no intervals, only a table of the runs' values."""
+    seeds = [run([[0.1, 0.2], [0.5, 0.3], [kept, 0.6]], ["a", "b"]) for kept in (0.4, 0.2)]
+    losses = [metrics(seed)["backward_transfer_difference"].value for seed in seeds]
+    assert losses == pytest.approx([-0.1, -0.3])
+    interval = bootstrap_interval(losses)
+    # of the means that two seeds can resample to, each end has a chance of 1/4, more than either tail
+    assert (interval.estimate, interval.low, interval.high) == pytest.approx((-0.2, -0.3, -0.1))
+    with pytest.raises(ValueError, match="at least two seeds, found 1"):
+        bootstrap_interval(losses[:1])
 
 
 def test_the_options_choose_the_forms_and_the_difference_is_always_there():

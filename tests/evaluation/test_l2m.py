@@ -275,6 +275,31 @@ def test_several_experts_give_a_mean_of_ratios_or_a_ratio_to_their_mean_curve():
     assert report(*run, experts=experts, options=by_time)["lifetime"]["ste_rel_perf"] == 0.5
 
 
+def test_an_expert_that_scored_nothing_leaves_the_mean_undefined_as_in_l2metrics():
+    run = [learned(0, "t", 1.0, 3.0), learned(1, "u", 1.0, 2.0), learned(2, "v", 0.0, 0.0)]
+    experts = {"t": [[0.0, 0.0], [2.0, 2.0]], "u": [[1.0, 1.0]], "v": [[0.0, 0.0], [1.0, 1.0]]}
+    found = report(*run, experts=experts)
+    assert found["tasks"]["t"]["ste_rel_perf_vals"] == [1.0, None]
+    assert found["tasks"]["t"]["ste_rel_perf"] is found["lifetime"]["ste_rel_perf"] is None
+    assert found["tasks"]["u"]["ste_rel_perf"] == 1.5
+    assert found["tasks"]["v"]["ste_rel_perf"] == 0.0  # 0 / 0 is no number, and left out there too
+    median = L2MOptions(normalization_method="none", smoothing_method="none", aggregation_method="median")
+    assert report(*run, experts=experts, options=median)["lifetime"]["ste_rel_perf"] == 1.5
+
+
+def test_infinite_ratios_of_both_signs_are_undefined():
+    run, experts = [learned(0, "t", 1.0), learned(1, "u", -1.0)], {"t": [[0.0]], "u": [[0.0]]}
+    assert report(*run, experts=experts)["lifetime"]["ste_rel_perf"] is None
+
+
+def test_an_expert_that_saturates_at_nothing_leaves_sample_efficiency_undefined():
+    run, experts = [learned(0, "t", 0.0, 1.0), learned(1, "u", 0.0, 1.0)], {"t": [[-1.0, 0.0]], "u": [[0.0, 1.0]]}
+    found = report(*run, experts=experts)
+    assert found["tasks"]["t"]["sample_efficiency_vals"] == [None]
+    assert found["tasks"]["u"]["sample_efficiency"] == 1.0
+    assert found["lifetime"]["sample_efficiency"] is None
+
+
 def test_a_median_over_tasks_can_stand_for_the_run():
     run = [learned(i, f"t{i}", value) for i, value in enumerate([1.0, 2.0, 9.0])]
     options = L2MOptions(normalization_method="none", aggregation_method="median")

@@ -179,6 +179,13 @@ def test_references_are_logs_with_training_episodes_or_training_curves():
     assert "no single-task runs to compare with" in metrics(ALTERNATING)["sample_efficiency"].reason
 
 
+def test_an_expert_that_scored_nothing_is_named_in_the_reason():
+    found = metrics(ALTERNATING, references={"a": [[0.0, 0.0, 0.0]], "b": [[0.5, 0.5]]})["ste_rel_perf"]
+    assert found.value is None
+    assert found.reason.startswith("'a': the ratio to a single-task run whose scores sum to 0 is infinite")
+    assert found.per_task == pytest.approx({"a": None, "b": 0.9})
+
+
 def test_a_reference_run_of_another_task_is_refused():
     alone = run([[0.1], [0.5]], ["a"], tasks=("a",), training=[("a", [0.2, 0.3])])
     with pytest.raises(ValueError, match="reference run of task 'b' trained 'a'"):

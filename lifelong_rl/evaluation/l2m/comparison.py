@@ -39,15 +39,22 @@ def relative_performance(
 ) -> list[float]:
     """Give the sum of the run's scores on a task over the sum of an expert's, over as many episodes as both have.
 
-    scores: all learning blocks of the task, one after the other. Neutral is 1, higher is better; NaN where the
-    expert's sum is 0. averaging: one value an expert, or one against their mean curve.
+    scores: all learning blocks of the task, one after the other. Neutral is 1, higher is better. Where the expert's
+    sum is 0 it is infinite, as in l2metrics, so that no mean hides it, and NaN where the run's is 0 too.
+    averaging: one value an expert, or one against their mean curve.
     """
     found = []
     for curve in _averaged(experts, averaging):
         n = min(len(scores), len(curve))
-        total = float(curve[:n].sum())
-        found.append(float(scores[:n].sum()) / total if total else np.nan)
+        found.append(_ratio(float(scores[:n].sum()), float(curve[:n].sum())))
     return found
+
+
+def _ratio(value: float, reference: float) -> float:
+    """Give value / reference, infinite for a reference of 0, and NaN where both are 0."""
+    if reference:
+        return value / reference
+    return np.copysign(np.inf, value) if value else np.nan
 
 
 def sample_efficiency(
@@ -78,8 +85,7 @@ def sample_efficiency(
         bests.append(expert_best)
         times.append(expert_at)
         is_invalid = best < LEAST_SATURATION * expert_best or is_falling
-        ratio = best / expert_best if expert_best else np.nan
-        values.append(0.0 if is_invalid else ratio * (expert_at / at))
+        values.append(0.0 if is_invalid else _ratio(best, expert_best) * (expert_at / at))
     return Efficiency(best, at, tuple(bests), tuple(times), tuple(values))
 
 

@@ -66,6 +66,7 @@ class _Given:
         is_guarded = [i for i, task in enumerate(self.names) if task in guarded and not np.isnan(values[i])]
         reason = self.situation.guarded(self.names[i] for i in is_guarded)
         values[is_guarded] = np.nan
+        reason = reason or self.situation.infinite(name, [self.names[i] for i in np.flatnonzero(np.isinf(values))])
         table = self._table(values)
         number = or_none(self.results.aggregated(values))
         if number is None or reason:

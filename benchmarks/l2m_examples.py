@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from example_inputs import Either
+from l2m_ties import TiedResults
+
+from lifelong_rl.evaluation import Undefined
 from lifelong_rl.evaluation.l2m import L2MOptions, Regime, Regimes, l2metrics_report
+from lifelong_rl.evaluation.l2m.preparation import prepare
+from lifelong_rl.evaluation.l2m.report import report_of
 
 Row = tuple[str, Any, Any]
 """What is compared, the expected value and ours."""
@@ -15,17 +21,38 @@ Row = tuple[str, Any, Any]
 def compare_l2m(example: dict[str, Any], examples_by_id: Mapping[str, dict[str, Any]]) -> Iterator[Row]:
     """Give a row for every number that the example expects, and for every one that only we have."""
     regimes, experts = inputs_of(example, examples_by_id)
-    ours = l2metrics_report(regimes, experts, options_of(example))
-    for part, expected in example["expected"].items():
+    options = options_of(example)
+    ours = list(rows_of(example["expected"], l2metrics_report(regimes, experts, options), options))
+    try:
+        prepared = prepare(regimes, experts, options)
+    except Undefined:
+        yield from ours
+        return
+    tied = report_of(TiedResults(prepared, options, expected=example["expected"]))
+    for (name, expected, found), (_, _, other) in zip(ours, rows_of(example["expected"], tied, options), strict=True):
+        is_same = found == other
+        yield name, expected, found if is_same else Either(found, other, "the other of two equal maxima: rounding")
+
+
+def rows_of(expected: Mapping[str, Any], ours: Mapping[str, Any], options: L2MOptions) -> Iterator[Row]:
+    """Give a row for every number of an expected report, and for every one that only ours has."""
+    for part, wanted in expected.items():
         if part == "regimes":
-            yield from compare_regimes(expected, ours["regimes"])
+            yield from compare_regimes(wanted, ours["regimes"])
         elif part == "tasks":
-            for task in {**expected, **ours["tasks"]}:
-                found = ours["tasks"].get(task, {})
-                wanted = expected.get(task, {})
-                yield from compare(f"tasks.{task}", wanted, {key: found.get(key) for key in wanted or found})
+            for task in {**wanted, **ours["tasks"]}:
+                found, of_task = ours["tasks"].get(task, {}), wanted.get(task, {})
+                rows = compare(f"tasks.{task}", of_task, {key: found.get(key) for key in of_task or found})
+                yield from (in_any_order(*row) if options.variant_mode == "agnostic" else row for row in rows)
         else:
-            yield from compare(part, expected, ours.get(part))
+            yield from compare(part, wanted, ours.get(part))
+
+
+def in_any_order(name: str, expected: Any, ours: Any) -> Row:
+    """Sort the lists with a value an expert: the store of l2metrics gives those of several variants in any order."""
+    if not (name.endswith("_vals") and isinstance(expected, list) and isinstance(ours, list)):
+        return name, expected, ours
+    return name, *(sorted(values, key=lambda v: (v is None, v or 0.0)) for values in (expected, ours))
 
 
 def inputs_of(

@@ -173,8 +173,8 @@ def looked_up(read: Callable[[tuple[int, ...]], Any], path: tuple[int, ...]) -> 
 
 def is_close(expected: Any, ours: Any) -> bool:
     """Whether two values are equal to the examples' digits; undefined is None, Undefined or nothing at all."""
-    if expected is None or expected == {} or expected == []:
-        return ours is None or isinstance(ours, Undefined) or (isinstance(ours, (Mapping, list, tuple)) and not ours)
+    if is_nothing(expected):
+        return is_nothing(ours)
     if isinstance(expected, dict):
         return (
             isinstance(ours, Mapping)
@@ -192,6 +192,17 @@ def is_close(expected: Any, ours: Any) -> bool:
     ):
         return bool(expected == ours)
     return math.isclose(expected, ours, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether a value is undefined, or a list or table of nothing else."""
+    if isinstance(value, Mapping):
+        return all(map(is_nothing, value.values()))
+    return (
+        value is None
+        or isinstance(value, Undefined)
+        or (isinstance(value, (list, tuple)) and all(map(is_nothing, value)))
+    )
 
 
 def plain(name: str) -> str:

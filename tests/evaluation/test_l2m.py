@@ -250,7 +250,8 @@ def test_a_constant_task_is_one_everywhere_and_a_constant_run_has_no_scale():
     run = [evaluated(0, "t", 7.0), learned(1, "t", 7.0, 7.0)]
     assert report(*run, options=L2MOptions())["tasks"]["t"]["avg_train_perf"] == 1.0
     by_run = report(*run, options=L2MOptions(normalization_method="run"))
-    assert by_run["lifetime"]["avg_train_perf"] is None and by_run["normalisation_range"] is None
+    assert by_run["lifetime"]["avg_train_perf"] is None
+    assert by_run["normalisation_range"] == {"t": {"min": 7.0, "max": 7.0}}  # as l2metrics reports it
 
 
 def test_variants_are_tasks_of_their_own_or_one():
@@ -324,6 +325,15 @@ def test_evaluations_can_be_smoothed_too():
 def test_an_option_that_is_not_offered_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         L2MOptions(**options)
+
+
+def test_the_report_names_every_range_that_was_given():
+    ranges = {"t_1": (0.0, 1.0), "u_1": (0.0, 2.0), "u_2": (-1.0, 1.0)}
+    found = report(learned(0, "t_1", 0.5), options=L2MOptions(data_range=ranges))["normalisation_range"]
+    assert found == {task: {"min": low, "max": high} for task, (low, high) in ranges.items()}
+    agnostic = L2MOptions(data_range=ranges, variant_mode="agnostic")
+    joined = report(learned(0, "t_1", 0.5), options=agnostic)["normalisation_range"]
+    assert joined == {"t": {"min": 0.0, "max": 1.0}, "u": {"min": -1.0, "max": 2.0}}
 
 
 def test_a_range_must_hold_every_task():

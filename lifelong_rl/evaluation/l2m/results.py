@@ -49,6 +49,11 @@ class Results:
         return measures.mean_performance(self.regimes)
 
     @cached_property
+    def saturation(self) -> tuple[Floats, Floats]:
+        """Saturation of each regime and the experience at which it is first reached, shape (n_regimes,) each."""
+        return measures.saturation(self.regimes)
+
+    @cached_property
     def recovery_times(self) -> Floats:
         """Recovery time of each learning block but a task's first, shape (n_regimes,)."""
         return measures.recovery_times(self.regimes, self.terminal)

@@ -254,6 +254,17 @@ def test_a_constant_task_is_one_everywhere_and_a_constant_run_has_no_scale():
     assert by_run["normalisation_range"] == {"t": {"min": 7.0, "max": 7.0}}  # as l2metrics reports it
 
 
+@pytest.mark.parametrize("score", [1.0, 0.7, -120.3])
+@pytest.mark.parametrize("method", ["task", "run"])
+def test_the_average_of_a_constant_is_that_constant_whatever_rounding_says(score, method):
+    """0.1 ten times is not 1: a range of 1e-16 would make such rounding the whole scale from 1 to 101."""
+    for n in range(15, 80):
+        run = [evaluated(0, "t", score), learned(1, "t", *[score] * n), evaluated(2, "t", score)]
+        found = report(*run, options=L2MOptions(normalization_method=method))["tasks"]["t"]
+        expected = None if method == "run" else 1.0
+        assert found["avg_train_perf"] == found["avg_eval_perf"] == expected, n
+
+
 def test_variants_are_tasks_of_their_own_or_one():
     run = [evaluated(0, "u_1", 1.0), learned(1, "t_1", 0.0), learned(1, "t_2", 2.0), evaluated(2, "u_2", 3.0)]
     assert set(report(*run)["tasks"]) == {"u_1", "t_1", "t_2", "u_2"}

@@ -15,7 +15,7 @@ from lifelong_rl.evaluation.measured import Measured, Undefined
 from lifelong_rl.evaluation.metrics import Definition, MetricValue, PerPair, References
 
 TIE = 1e-12
-"""Part of a maximum that rounding may take from it; l2metrics takes no account of it."""
+"""Part of a maximum or a threshold that rounding may take from it; l2metrics takes no account of it."""
 
 DIRECTIONS: tuple[Direction, ...] = ("forward", "backward")
 

@@ -31,7 +31,7 @@ class Results:
     prepared: Prepared
     options: L2MOptions
     tie: float = 0.0
-    """What is this close to a maximum, as a part of it, is taken for it."""
+    """What is this close to a maximum or a terminal performance, as a part of it, is taken for it."""
 
     @property
     def regimes(self) -> Regimes:
@@ -56,7 +56,7 @@ class Results:
     @cached_property
     def recovery_times(self) -> Floats:
         """Recovery time of each learning block but a task's first, shape (n_regimes,)."""
-        return measures.recovery_times(self.regimes, self.terminal)
+        return measures.recovery_times(self.regimes, self.terminal, self.tie)
 
     @cached_property
     def maintenance(self) -> measures.Maintenance:

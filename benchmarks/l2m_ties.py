@@ -62,11 +62,14 @@ class TiedResults(Results):
             table = tables.get(name) or {}
             scores, experiences = self.regimes.averaged.learned(task)
             own = chosen(scores, table.get("se_task_exp_to_sat", 0))
-            times = list(table.get("ste_exp_to_sat_vals") or [])
-            of_experts = []
+            left = list(
+                zip(*(table.get(name) or [] for name in ("ste_saturation_vals", "ste_exp_to_sat_vals")), strict=False)
+            )
+            of_experts: list[Saturation] = []
             for curve in averaged(self.prepared.experts[name], self.options.ste_averaging_method)[::-1]:
-                of_experts.append(chosen(curve, times[0] if times else None))  # the last expert comes first there
-                times = times[1:] if times and of_experts[-1][1] == times[0] else times
+                pair = next((pair for pair in left if np.allclose(chosen(curve, pair[1]), pair, rtol=1e-5)), None)
+                of_experts.append(chosen(curve, pair and pair[1]))
+                left = [other for other in left if other is not pair]
             try:
                 is_falling = slope_sign(experiences, scores) < 0
                 found[task] = efficiency_of(own, of_experts[::-1], is_falling=is_falling)

@@ -1,6 +1,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,3 +102,15 @@ def test_a_family_of_ones_own_is_named_by_module_and_function(tmp_path, monkeypa
     (tmp_path / "my_metric_family.py").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(tmp_path)
     assert [metric.value for metric in score(one_evaluation(), ["my_metric_family:last"])] == [0.5]
+
+
+def test_families_and_reference_runs_are_lists():
+    """A text would be read letter by letter, and the numbers of one curve as so many runs."""
+    log = EvaluationLog.from_arrays(["a"], [[0.1], [0.5]], blocks=[-1, 0], trained=["a"])
+    with pytest.raises(ValueError, match=r"families must be a list, found the text 'gem': write \['gem'\]"):
+        score(log, "gem")
+    for one_run in ([0.1, 0.2], np.array([0.1, 0.2]), log):
+        with pytest.raises(ValueError, match="references of task 'a' must be a list of runs, found one run"):
+            score(log, references={"a": one_run})
+    for runs in ([[0.1, 0.2]], np.array([[0.1, 0.2]]), [log], [], ()):
+        assert score(log, ["gem"], references={"a": runs})

@@ -252,9 +252,19 @@ def test_any_of_several_equal_maxima_may_be_the_expected_one(at, status, compare
 def test_the_sample_efficiency_follows_the_maxima_that_are_expected(compare):
     rising = [learned(0, "t", [0.0] * 10 + [1.0] * 10)]
     experts = {"t": [FLAT]}
-    found = {"se_task_exp_to_sat": 12, "ste_saturation_vals": [1.0], "ste_exp_to_sat_vals": [9], "sample_efficiency": 9 / 12}
+    found = {
+        "se_task_exp_to_sat": 12,
+        "ste_saturation_vals": [1.0],
+        "ste_exp_to_sat_vals": [9],
+        "sample_efficiency": 9 / 12,
+    }
     none = {"se_task_exp_to_sat": 12, "ste_exp_to_sat_vals": [], "sample_efficiency": None}
-    wrong = {"se_task_exp_to_sat": 12, "ste_saturation_vals": [1.0], "ste_exp_to_sat_vals": [4], "sample_efficiency": 4 / 12}
+    wrong = {
+        "se_task_exp_to_sat": 12,
+        "ste_saturation_vals": [1.0],
+        "ste_exp_to_sat_vals": [4],
+        "sample_efficiency": 4 / 12,
+    }
     for table, status in ((found, 0), (none, 0), (wrong, 1)):
         lifetime = {"sample_efficiency": table["sample_efficiency"]}
         found_status, printed = compare(l2m({"tasks": {"t": table}, "lifetime": lifetime}, rising, experts))

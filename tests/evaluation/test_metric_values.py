@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lifelong_rl.evaluation import FAMILIES, EvaluationLog, MetricValue, score
+from lifelong_rl.evaluation import FAMILIES, EvaluationLog, MetricValue, TrainingLog, score
 from lifelong_rl.evaluation.metrics import Definition
 
 DEFINITION = Definition("mine", "gain", "higher is better", "1 evaluation", "none", "this test")
@@ -30,7 +30,11 @@ def logs(draw):
     records = []
     for step, (block, at, trained) in enumerate(points):
         for task in tasks:
-            episodes = {"returns": [draw(st.floats(-1e9, 1e9))], "scores": [draw(numbers)], "lengths": [1]}
+            episodes = {
+                "returns": [draw(st.floats(allow_nan=False, allow_infinity=False))],
+                "scores": [draw(numbers)],
+                "lengths": [1],
+            }
             point = {"step": step, "block": block, "at": at, "trained": trained, "task": task}
             records.append(point | episodes | {"successes": [draw(st.booleans())]})
     n_kept = draw(st.integers(1, len(records)))
@@ -114,3 +118,12 @@ def test_families_and_reference_runs_are_lists():
             score(log, references={"a": one_run})
     for runs in ([[0.1, 0.2]], np.array([[0.1, 0.2]]), [log], [], ()):
         assert score(log, ["gem"], references={"a": runs})
+
+
+def test_returns_too_large_to_add_up_are_undefined_in_every_family():
+    scores = [[1e308, -1e308], [-1e308, 1e308], [1e308, 1e308]]
+    log = EvaluationLog.from_arrays(["a", "b"], scores, blocks=[-1, 0, 1], trained=["a", "b"], measured="return")
+    played = TrainingLog.from_arrays(["a", "b"], [1e308, -1e308], measured="return")
+    for metric in score(log.with_training(played), references={"a": [[1e308]]}, value="return"):
+        assert metric.value is None and metric.reason, metric.name
+    assert "too large to be added up" in score(log, ["gem"], value="return")[0].reason

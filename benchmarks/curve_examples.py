@@ -5,7 +5,8 @@ env is task); curves of single-task runs have "baseline", "single" or "reference
 
 * ``task_sequence``: the trained tasks in order, with repeats; else the tasks in order of the curves. Where it repeats
   tasks, there may be a curve for each task or for each block. ``n_cycles`` (CORA) repeats the tasks so often.
-* ``evals_per_task``: evaluations of each block; else the evaluations are divided evenly.
+* ``evals_per_task``: evaluations of each block; else the evaluations are divided evenly. One more than that is the
+  evaluation before training.
 * ``evaluation_steps`` and ``steps_per_task`` (CORA): where the evaluations lie; those exactly on a boundary are then
   in no region, as in CORA's code. ``rolling_mean`` (CORA): evaluations of the moving average.
 """
@@ -54,9 +55,15 @@ class Stream:
     runs: Sequence[Any]
     """One (n_evaluations, n_blocks) table a seed."""
     active: Any
-    """The block at each evaluation."""
+    """The block at each evaluation, -1 for one before training."""
     baselines: Sequence[Sequence[Any]]
     """The curves of single-task runs of each block's task; empty where there are none."""
+
+    @property
+    def in_training(self) -> Stream:
+        """The same without an evaluation before training, which only CORA looks at."""
+        inside = self.active >= 0
+        return replace(self, runs=[run[inside] for run in self.runs], active=self.active[inside])
 
     @property
     def has_baselines(self) -> bool:
@@ -92,7 +99,8 @@ def streams(example: Example, examples: Examples) -> dict[str, Stream]:
     if per_block < 1 or n < per_block * (len(names) - 1) + 1:
         raise ValueError(f"{n} evaluations are too few for {len(names)} blocks of {per_block}: give {PER_BLOCK[0]}")
     references = baselines_of(baseline, names)
-    active = np.minimum(np.arange(n) // per_block, len(names) - 1)
+    n_before = int(n == per_block * len(names) + 1)  # one more than the blocks have: before training
+    active = np.minimum((np.arange(n) - n_before) // per_block, len(names) - 1)
     return {
         str(method): Stream(
             names, [np.array([run[key] for key in of_block]).T for run in curves.runs(method)], active, references
@@ -130,7 +138,7 @@ def by_method(example: Example, examples: Examples, values: Callable[[Stream], A
 
 
 def compare_continual_world(example: Example, examples: Examples) -> Any:
-    return by_method(example, examples, continual_world)
+    return by_method(example, examples, lambda stream: continual_world(stream.in_training))
 
 
 def continual_world(stream: Stream) -> Mapping[str, Callable[[], Any]]:
@@ -353,7 +361,7 @@ def pair_table(runs: Any, n_tasks: int, names: Sequence[str]) -> Table:
 
 
 def compare_coom(example: Example, examples: Examples) -> Any:
-    return by_method(example, examples, coom_values)
+    return by_method(example, examples, lambda stream: coom_values(stream.in_training))
 
 
 def coom_values(stream: Stream) -> Mapping[str, Callable[[], Any]]:

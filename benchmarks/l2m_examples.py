@@ -99,7 +99,8 @@ def listed(values: Any) -> list[float]:
 
 def options_of(example: dict[str, Any]) -> L2MOptions:
     """Give the example's options; ranges are ``{task: {min, max}}`` there."""
-    options = dict(example.get("protocol", {}).get("options", {}))
+    protocol = example.get("protocol") or {}
+    options = {**protocol, **(protocol.get("options") or {})}
     ranges = options.get("data_range")
     if isinstance(ranges, list):
         options["data_range"] = tuple(ranges)

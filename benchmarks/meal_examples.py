@@ -7,6 +7,7 @@ window.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,16 @@ def compare_meal(example: Example, examples: Examples) -> Any:
     given = settings(example, examples)
     window = first(given, "k", "end_window_evals", "window")
     end = first(given, "e", "training_end_idx", "end_of_training", "training_end")
-    return by_method(example, examples, lambda stream: meal_values(stream, end, window))
+    return by_method(
+        example,
+        examples,
+        lambda stream: meal_values(replace(stream, active=np.maximum(stream.active, 0)), end, window),
+    )
 
 
 def meal_values(stream: Stream, end: Any, window: int | None) -> Mapping[str, Callable[[], Any]]:
     curves = [run[:, k] for run in stream.runs for k in stream.trained]
-    ends = np.cumsum(np.bincount(stream.active)) - 1
-    ends = np.resize(ends if end is None else end, len(curves))
+    ends = np.resize(np.cumsum(np.bincount(stream.active)) - 1 if end is None else end, len(curves))
 
     def over(values: Sequence[Any], undefined_as: float | None) -> Any:
         """Give the numbers a task and their mean; what is undefined there is 0 in their code, or left out (None)."""

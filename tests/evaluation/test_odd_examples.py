@@ -76,6 +76,22 @@ def cora():
     }
 
 
+def cora_before_training():
+    """One evaluation more than the blocks have is the one before training."""
+    runs = np.random.default_rng(5).uniform(0.1, 1, (2, 3, 13)).round(2)
+    scaled = (runs / runs.max(axis=(0, 2), keepdims=True)).mean(axis=0)
+    return {
+        "id": "cora_before",
+        "system": "CORA",
+        "inputs": {"curves_run_task_eval": runs.tolist()},
+        "expected": {
+            "Z[1 from 0]": scaled[1, 4] - scaled[1, 0],
+            "Z[2 from 1]": scaled[2, 8] - scaled[2, 4],
+            "F[0 by 2]": scaled[0, 8] - scaled[0, 12],
+        },
+    }
+
+
 def coom():
     mean = CURVES.mean(axis=0)
     drops = [mean[k, 4 * k : 4 * k + 4].mean() - mean[k, -4:].mean() for k in range(2)]
@@ -153,6 +169,7 @@ CURRICULUM = {
 EXAMPLES = MATRICES | {
     "libero": libero(),
     "cora": cora(),
+    "cora, before training": cora_before_training(),
     "coom": coom(),
     "meal, the training curve": meal({"training_curve": CURVES[0, 0].tolist()}),
     "meal, the curve of each training": meal({"curves_task_eval": CURVES[0, 0].reshape(3, 4).tolist()}),

@@ -179,14 +179,8 @@ def continual_world_values(stream: Stream) -> Mapping[str, Callable[[], Any]]:
         own = own_areas(runs)
         return [cw.AreaTransfer(own[k], mean([mean(c) for c in stream.baselines[k]]), 0) for k in trained]
 
-    def ratio(area: cw.AreaTransfer) -> Any:
-        ours = attempt(area.ratio)
-        if isinstance(ours, Undefined) and area.reference_area < 1:
-            return Either(ours, area.ratio(0.0), "1 - AUCb is small, and we would not divide by it")
-        return ours
-
     def ratios(runs: Any, blocks: Sequence[int] | range) -> Any:
-        found = [ratio(area) for area in np.array(areas(runs), dtype=object)[list(blocks)]]
+        found = [ratio_or_formula(area) for area in np.array(areas(runs), dtype=object)[list(blocks)]]
         undefined = [value for value in found if isinstance(value, Undefined)]
         if undefined:
             return undefined[0]
@@ -211,13 +205,25 @@ def continual_world_values(stream: Stream) -> Mapping[str, Callable[[], Any]]:
         "per_task_final": lambda: table(finals().mean(axis=0), stream.names),
         "per_task_end_of_training": lambda: table(learned().mean(axis=0), stream.names),
         "per_task_forgetting": lambda: forgotten(lambda drops: table(drops.mean(axis=0), stream.names)),
-        "per_task_forward_transfer": lambda: by_task(ratio),
+        "per_task_forward_transfer": lambda: by_task(ratio_or_formula),
         "per_task_auc": lambda: table(own_areas(runs), stream.names),
         "per_task_auc_baseline": lambda: by_task(lambda area: area.reference_area),
         "per_seed_average_performance": lambda: table(finals().mean(axis=1)),
         "per_seed_forgetting": lambda: forgotten(lambda drops: table(drops.mean(axis=1))),
         "per_seed_forward_transfer": lambda: attempt(lambda: table([ratios([run], trained) for run in runs])),
     }
+
+
+def ratio_or_formula(area: cw.AreaTransfer) -> Any:
+    """Give (AUC - AUCb) / (1 - AUCb); where we leave it undefined, the formula's number beside that."""
+    headroom = 1.0 - area.reference_area
+    if not (0 <= area.reference_area <= 1 and 0 <= area.area <= 1) and headroom:
+        undefined = Undefined("areas of returns have no 1 to be taken from")
+        return Either(undefined, area.difference / headroom, "of returns, which have no 1 to be taken from")
+    ours = attempt(area.ratio)
+    if isinstance(ours, Undefined) and headroom:
+        return Either(ours, area.difference / headroom, "1 - AUCb is small, and we would not divide by it")
+    return ours
 
 
 def resampled(values: Any) -> Any:
@@ -236,7 +242,7 @@ def resampled_transfer(stream: Stream) -> Any:
 
     def ratios(seeds: Any, runs: Any) -> Any:
         base = reference[runs].mean(axis=1)
-        if (base >= 1).any():
+        if (base == 1).any():
             raise Undefined("1 - AUCb is 0 in a resample")
         return ((own[seeds].mean(axis=1) - base) / (1 - base)).mean(axis=1)
 
@@ -364,6 +370,11 @@ def compare_coom(example: Example, examples: Examples) -> Any:
     return by_method(example, examples, lambda stream: coom_values(stream.in_training))
 
 
+def half_width(values: Sequence[float]) -> float:
+    """Give half of COOM's 95 % interval."""
+    return 1.96 * float(np.std(values)) / len(values) ** 0.5
+
+
 def coom_values(stream: Stream) -> Mapping[str, Callable[[], Any]]:
     pooled = np.mean(stream.runs, axis=0)
     window = stream.shorter(coom.WINDOW)
@@ -390,19 +401,27 @@ def coom_values(stream: Stream) -> Mapping[str, Callable[[], Any]]:
         if not stream.has_baselines:
             raise Undefined("there are no reference runs to compare with")
         curves = cw.training_curves(run, stream.active, stream.trained)
-        areas = [cw.area_transfer([curve], base) for curve, base in zip(curves, stream.baselines, strict=True)]
-        total = coom.total_transfer(areas)
-        return total.ratio(1e-9)
+        areas = []
+        for curve, base in zip(curves, stream.baselines, strict=True):
+            n = min(map(len, [curve, *base]))
+            areas.append(cw.AreaTransfer(mean(curve[:n]), mean([run[:n] for run in base]), n))
+        return ratio_or_formula(coom.total_transfer(areas))
 
-    def transfers() -> list[float]:
-        return [transfer(run) for run in stream.runs]
+    def transfers(take: Callable[[list[float]], Any]) -> Any:
+        found = [transfer(run) for run in stream.runs]
+        refused = [value for value in found if isinstance(value, Either)]
+        undefined = [value for value in found if isinstance(value, Undefined)]
+        if undefined:
+            return undefined[0]
+        formula = take([value.formula if isinstance(value, Either) else value for value in found])
+        return Either(refused[0].ours, formula, refused[0].note) if refused else formula
 
     return {
         "average_performance": performance,
         "forgetting": lambda: forgotten(mean),
         "per_task_forgetting": lambda: forgotten(by_task),
         "forgetting_individual": lambda: forgotten(by_task),
-        "forward_transfer": lambda: attempt(lambda: table(transfers())),
-        "per_seed_forward_transfer": lambda: attempt(lambda: table(transfers())),
-        "forward_transfer_ci95": lambda: attempt(lambda: 1.96 * float(np.std(transfers())) / len(stream.runs) ** 0.5),
+        "forward_transfer": lambda: attempt(lambda: transfers(table)),
+        "per_seed_forward_transfer": lambda: attempt(lambda: transfers(table)),
+        "forward_transfer_ci95": lambda: attempt(lambda: transfers(half_width)),
     }

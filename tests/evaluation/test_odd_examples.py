@@ -152,6 +152,23 @@ def uneven_baselines(n_used):
     }
 
 
+def returns(system):
+    """Transfer by area of negative returns: the formula's number, or null, since nothing is left to gain up to 1."""
+    own = np.array([[-9 * run[k, 4 * k : 4 * k + 4] for k in range(3)] for run in CURVES])
+    base = -9 * SINGLE.mean(axis=(1, 2))
+    whole = (own.mean(axis=(1, 2)) - base.mean()) / (1 - base.mean())
+    by_task = (own.mean(axis=(0, 2)) - base) / (1 - base)
+    return {
+        "id": system,
+        "system": system,
+        "inputs": {
+            "curves_seed_task_eval": (-9 * CURVES).tolist(),
+            "baseline_curves_task_run_eval": (-9 * SINGLE).tolist(),
+        },
+        "expected": {"forward_transfer": whole.mean() if system == "COOM" else by_task.mean()},
+    }
+
+
 TEST_SET = {
     "id": "test_set",
     "system": "generalisation over a fixed test set",
@@ -176,6 +193,10 @@ EXAMPLES = MATRICES | {
     "meal, one curve": forgetting_of_one_curve(),
     "all baselines": uneven_baselines(2),
     "baselines cut": uneven_baselines(1),
+    "cw, returns": returns("continual_world"),
+    "cw, returns have none": returns("continual_world") | {"expected": {"forward_transfer": None}},
+    "coom, returns": returns("COOM"),
+    "coom, returns have none": returns("COOM") | {"expected": {"forward_transfer": None}},
     "test set": TEST_SET,
     "curriculum": CURRICULUM,
 }

@@ -109,6 +109,8 @@ def rows(expected: Any, ours: Any, name: str) -> Iterator[Row]:
     except ERRORS as error:
         yield "MISSING", name, text(expected), f"{type(error).__name__}: {error}"
         return
+    if isinstance(expected, dict) and "value" in expected and not isinstance(ours, (Mapping, Table)):
+        ours = {"value": ours}  # a number with its reason or a note beside it
     if not (isinstance(expected, dict) and isinstance(ours, Mapping)):
         yield row(name, expected, ours)
         return

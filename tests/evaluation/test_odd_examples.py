@@ -25,6 +25,9 @@ MATRICES = {
     "names written out": matrix({"average_accuracy": 0.75, "backward transfer": -0.15, "ForwardTransfer": 0.1}),
     "avalanche": matrix({"stream_backward_transfer": -0.15, "bwt_per_experience": [-0.15, 0.0]}, system="Avalanche"),
     "a task by itself": matrix({"forgetting": 0.15, "forgetting_per_task": [0.15]}, system="Chaudhry 2018"),
+    "a value with its reason": matrix(
+        {"gem": {"ACC": {"value": 0.75}, "FWT": {"value": None, "reason": "no start"}}}, {"R": R}
+    ),
     "another input": matrix({"gem": {"FWT": 0.1}}, {"accuracy_matrix": R, "initial": BEFORE}),
     "a row before training": matrix({"gem": {"FWT": 0.1, "BWT": -0.15}}, {"R": [BEFORE, *R]}),
     "seeds": matrix({"gem": {"ACC": [0.75, 0.75], "BWT": -0.15}}, {"R_seed": [R, R], "b": BEFORE}),
@@ -233,6 +236,8 @@ def changed(expected):
         return {key: changed(value) for key, value in expected.items()} or [0.7123]
     if isinstance(expected, list):
         return [changed(value) for value in expected]
+    if isinstance(expected, str):
+        return expected
     return 0.7123 if expected is None else expected + 0.001
 
 

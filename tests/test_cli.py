@@ -80,7 +80,7 @@ BAD_ARGUMENTS = {
     "no tasks": (["--tasks", "0"], ["at least one task", "0"]),
     "less than no tasks": (["--tasks=-2"], ["at least one task", "-2"]),
     "less than no test tasks": (["--curriculum", "random", "--tasks=-2"], ["at least one task", "-2"]),
-    "negative steps": (["--steps=-4"], ["steps", "-2"]),
+    "negative steps": (["--steps=-4"], ["steps", "at least 1", "-4"]),
     "negative seed": (["--seed=-1"], ["seed", "-1"]),
     "no environments": (["--n-envs", "0"], ["n_envs must be at least 1"]),
     "no evaluation": (["--eval-every", "0"], ["eval_every must be at least 1"]),

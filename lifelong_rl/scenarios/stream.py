@@ -111,7 +111,7 @@ def first_of_each_point(tasks: Iterable[Task]) -> dict[tuple[Value, ...], Task]:
 
 def equal_share(kind: str, steps: int, n: int, of: str = "blocks") -> int:
     """Give the steps of each of ``n`` equal parts; ValueError where they cannot share evenly."""
-    check_count(kind, "steps", steps)
+    check_count(kind, "steps", steps, 1)
     share, rest = divmod(steps, n)
     if rest:
         near = " or ".join(str(k * n) for k in (share, share + 1) if k > 0)

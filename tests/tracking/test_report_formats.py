@@ -189,6 +189,14 @@ def test_the_latex_sets_numbers_and_names(plain):
     assert r"\toprule" in text and r"\caption{Main metrics." in text and r"\label{tab:results}" in text
 
 
+def test_a_headline_in_short_lines_for_latex_loses_no_character():
+    name = "_my__task_/of two//halves_"
+    table = Table("t", "caption", (Cell("row"), Cell(name)), ((Cell("a"), Cell("1")),), reading="words")
+    (headline,) = [line for line in latex.to_latex(document(table)).splitlines() if "halves" in line]
+    shown = re.sub(r"\\begin\{tabular\}\[b\]\{@\{\}r@\{\}\}|\\end\{tabular\}|\\\\|[{} ]", "", headline.split("&")[1])
+    assert shown.replace(r"\_", "_") == name.replace(" ", "")
+
+
 def test_text_for_latex_is_escaped():
     assert latex.escaped(r"50% of a_b & $x$ \y {z} ~^ #1") == (
         r"50\% of a\_b \& \$x\$ \textbackslash{}y \{z\} \textasciitilde{}\textasciicircum{} \#1"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -517,3 +519,10 @@ def test_a_task_with_too_few_transitions_stays_uncalibrated(learned):
         assert TaskModels(learned).tasks == (1, 2)
     finally:
         learned.scales[0].law = kept
+
+
+def test_the_script_of_the_page_prints_what_it_says(capsys):
+    page = (Path(__file__).resolve().parents[3] / "docs" / "task-inference.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    exec(compile(code, "docs/task-inference.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == re.findall(r"print\(.*\)  # (.*)", code)

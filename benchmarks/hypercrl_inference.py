@@ -216,7 +216,9 @@ def stream_table(runs: Sequence[dict[str, Any]], rate: str) -> list[str]:
     for name in runs[0]["streams"][rate]:
         found = [r["streams"][rate][name] for r in runs]
         when = [at for _, at in found if at is not None]
-        lines.append(f"| {name} | {interval([share for share, _ in found])} | {np.mean(when) if when else '-'} |")
+        lines.append(
+            f"| {name} | {interval([share for share, _ in found])} | {f'{np.mean(when):.1f}' if when else '-'} |"
+        )
     known = [[r["streams"][rate][f"task {i}"][0] for i in range(len(VARIANTS))] for r in runs]
     lines.append(f"| all known tasks | {interval(np.mean(known, axis=1).tolist())} | |")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -162,6 +163,20 @@ class TaskFilter:
         """Transitions since the start, shape (n_envs,)."""
         self.is_unknown = np.zeros(self.n_envs, dtype=bool)
         """Whether an alarm was raised since the start, shape (n_envs,)."""
+
+    def for_envs(self, n_envs: int) -> TaskFilter:
+        """Give a filter of the same models and limits for other environments, which has seen nothing yet."""
+        other = copy.copy(self)
+        other.n_envs = n_envs
+        other._clear()
+        return other
+
+    def copied(self) -> TaskFilter:
+        """Give a filter that has seen the same and goes its own way from here; models and limits are shared."""
+        other = copy.copy(self)
+        other.n_seen, other.is_unknown = self.n_seen.copy(), self.is_unknown.copy()
+        other.log_likelihoods, other.cusums = self.log_likelihoods.copy(), self.cusums.copy()
+        return other
 
     def renew(self, models: TaskModels) -> None:
         """Go on with models of new weights; what was seen is kept if they are of the same tasks, else forgotten."""

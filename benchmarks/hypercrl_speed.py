@@ -6,9 +6,9 @@
 Times are processor time in ms on one thread; all variants take turns, and each number is the median of its turns.
 update_ms: the published settings with our update, equal to the looped one to 1e-10 in double precision
 (`tests/agents/hypernet/test_looped_equality.py`). default_update_ms: our default settings (above 10,000 weights
-chunked; a sample of 4 earlier tasks). chunked_update_ms: the published loss on the chunked form. looped_update_ms: the
-published update with a Python loop over tasks and tensors (`hypercrl_looped.py`). plan_ms: the default CEM with
-a model of this size; published_plan_ms: the planner as published for it.
+chunked; a sample of 4 earlier tasks). chunked_update_ms: the published loss on the chunked form. looped_update_ms: it
+as published with a Python loop over tasks and tensors (`hypercrl_looped.py`). plan_ms: the default CEM, and
+published_plan_ms the planner as published, with a model of this size.
 """
 
 from __future__ import annotations

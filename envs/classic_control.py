@@ -32,15 +32,15 @@ class CartPolePhysics(TaskEnv):
     Gymnasium's limits. Score: the return over ``max_episode_steps``. Success: a return of at least 0.95 of it.
     """
 
-    # The bounds are half to twice Gymnasium's values (gravity and masspole: wider) and keep even the fastest fall
-    # within Gymnasium's observation space; a test drives the corners.
+    # The bounds are half to twice Gymnasium's values (gravity, masspole and length: wider) and keep even the fastest
+    # fall within Gymnasium's observation space; a test drives the corners.
     task_space = TaskSpace(
         "cartpole-physics",
         [
             Feature.real("gravity", 4.0, 20.0, 9.8, unit="m/s^2"),
             Feature.real("masscart", 0.5, 2.0, 1.0, log=True, unit="kg"),
             Feature.real("masspole", 0.05, 0.5, 0.1, log=True, unit="kg"),
-            Feature.real("length", 0.25, 1.0, 0.5, log=True, unit="m"),  # HALF the pole, as Gymnasium has it
+            Feature.real("length", 0.2, 1.0, 0.5, log=True, unit="m"),  # HALF the pole, as Gymnasium has it
             Feature.real("force_mag", 5.0, 20.0, 10.0, log=True, unit="N"),
         ],
     )

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 FAMILIES: dict[str, str] = {
     "cartpole-physics": "lifelong_rl.envs.classic_control:CartPolePhysics",
+    "cartpole-swing-up": "lifelong_rl.envs.cartpole_swing_up:CartPoleSwingUp",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
+    "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",
     "toy-grid": "lifelong_rl.envs.toy_grid:ToyGrid",
     "toy-grid-4d": "lifelong_rl.envs.toy_grid:ToyGrid4D",
     "toy-grid-5d": "lifelong_rl.envs.toy_grid:ToyGrid5D",

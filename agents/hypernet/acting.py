@@ -103,10 +103,15 @@ class ModelActor:
             )
         return self._rollouts[task]
 
-    def _limits(self, task: int) -> PredictionLimits:
+    def _limits(self, task: int) -> PredictionLimits | None:
         seen = self.model.scales[task].inputs
+        if not seen.count:
+            return None  # nothing was seen yet that could say what is usual
         size = self.model.observation_size
-        low, high = (torch.from_numpy(bound[:size]).to(self._like) for bound in (seen.low, seen.high))
+        # 1 to both sides where nothing varied: such numbers are predicted to stay, up to rounding
+        around = np.where(seen.is_constant, 1.0, 0.0)
+        bounds = (seen.low - around, seen.high + around)
+        low, high = (torch.from_numpy(bound[:size]).to(self._like) for bound in bounds)
         return PredictionLimits.around(low, high, WIDENED)
 
     def fresh(self, n_envs: int) -> torch.Tensor:

@@ -10,23 +10,24 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from lifelong_rl.agents.base import Held, TaskInfo, untrained_rows
 from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
 from lifelong_rl.agents.component import Transitions as BusTransitions
+from lifelong_rl.agents.hypernet import saving
 from lifelong_rl.agents.hypernet.acting import Acting, ModelActor
 from lifelong_rl.agents.hypernet.curves import Curves
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
+from lifelong_rl.agents.hypernet.learner import Update
 from lifelong_rl.agents.hypernet.mechanisms import check_mechanism, make_learner
 from lifelong_rl.agents.hypernet.planners import make_planner
 from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward
 from lifelong_rl.agents.hypernet.transitions import Transitions
-from lifelong_rl.agents.saved_components import component_entries, made_components
+from lifelong_rl.agents.hypernet.vectors import checked_spaces, own_next
+from lifelong_rl.agents.saved_components import made_components
 from lifelong_rl.envs.lookup import unknown_name
-from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
 
 # The children of the agent's seed, one an owner; a number here must never change its owner.
 MODEL, LEARNER, EXPLORATION, HELD_OUT, PLANNING, ACTING, WEIGHTS = range(7)
@@ -109,7 +110,7 @@ class HyperCRL:
         self.clear_data = clear_data
         self._check_numbers(discount)
         check_mechanism(mechanism, self.settings["mechanism_options"])
-        low, high = _checked_spaces(self.env)
+        low, high = checked_spaces(self.env)
         self.dynamics = self._made_dynamics(torch.device(device))
         learns_reward = self.dynamics.settings.learns_reward
         self.rewards = None if learns_reward else RewardSource(self.env, reward_function)
@@ -126,30 +127,32 @@ class HyperCRL:
                 f"HyperCRL needs a planner of continuous actions, found {planner!r}; use cem, mppi or pddm."
             )
         self.rng = self._rng(EXPLORATION)
-        self._generator = self._torch_generator(PLANNING)
-        self.data = Transitions(*self._sizes, held_out=held_out, rng=self._rng(HELD_OUT))
+        self.generator = self._torch_generator(PLANNING)
+        self.data = Transitions(*self.sizes, held_out=held_out, rng=self._rng(HELD_OUT))
         self.components = list(components)
         self.bus = Bus(self.components, self, seed)
         self.bus.build()
         self.dynamics.learner.bus = self.bus
         self.num_timesteps = 0
+        self._n_updates = 0  # as Stable-Baselines3's learners count them; the run's costs say it
         self.task: TaskInfo | None = None
         self.current: int | None = None
         """The number of the task that is trained."""
         self.numbers: dict[str, int] = {}
         """The numbers of the tasks that were named, by their ids."""
-        self._reward_params: list[dict[str, float]] = []
-        self._task_steps: list[int] = []
-        self._steps_since_training = 0
-        self._observations: NDArray[Any] | None = None
-        self._plans = self.actor.fresh(self.env.num_envs)
+        self.reward_params: list[dict[str, float]] = []
+        self.task_steps: list[int] = []
+        self.steps_since_training = 0
+        self.observations: NDArray[Any] | None = None
+        self.plans = self.actor.fresh(self.env.num_envs)
         self.curves = Curves()
         self.logger: Any = None
 
     # Construction
 
     @property
-    def _sizes(self) -> tuple[int, int]:
+    def sizes(self) -> tuple[int, int]:
+        """Numbers in an observation and in an action."""
         return self.env.observation_space.shape[0], self.env.action_space.shape[0]
 
     def _rng(self, owner: int) -> np.random.Generator:
@@ -180,7 +183,7 @@ class HyperCRL:
         mechanism, chosen = self.settings["mechanism"], self.settings["mechanism_options"]
         weights, rng = self._torch_generator(WEIGHTS), self._rng(LEARNER)
         return DynamicsModel(
-            *self._sizes,
+            *self.sizes,
             lambda target, loss: make_learner(mechanism, chosen, target, loss, weights, rng, device),
             settings=DynamicsSettings(**options),
             rng=self._rng(MODEL),
@@ -197,20 +200,20 @@ class HyperCRL:
         number = self.dynamics.begin_task(known)
         self.current = number
         if known is None:
-            self._reward_params.append(params)
-            self._task_steps.append(0)
+            self.reward_params.append(params)
+            self.task_steps.append(0)
             if task.id is not None:
                 self.numbers[task.id] = number
-        self._steps_since_training = 0
+        self.steps_since_training = 0
         self.data.clear()
         self.actor.model_changed()
-        self._plans = self.actor.fresh(self.env.num_envs)
+        self.plans = self.actor.fresh(self.env.num_envs)
 
     def end_task(self) -> None:
         """Hear that the task ends: train on what came last, measure the model's error, and drop the data."""
         if self.current is None:
             return
-        if self._steps_since_training:
+        if self.steps_since_training:
             self._train()
         self.dynamics.end_task(self.current, self.data)
         self.actor.model_changed()
@@ -246,7 +249,7 @@ class HyperCRL:
             )
         if self.current is None:
             raise ValueError("the agent was not told of a task; call begin_task first, or learn.")
-        if self._observations is None:
+        if self.observations is None:
             self.continue_from(self.env.reset(), is_episode_start=True)
         on_step = _started(callback, self)
         for _ in range(n_steps // self.stride):
@@ -257,42 +260,50 @@ class HyperCRL:
                 self._train()
 
     def _step(self) -> None:
-        assert self._observations is not None
-        observations, actions = self._observations, self._training_actions()
+        assert self.observations is not None
+        observations, actions = self.observations, self._training_actions()
         following, rewards, dones, infos = self.env.step(actions)
-        own = _own_next(following, dones, infos)
+        own = own_next(following, dones, infos)
         untrained = untrained_rows(infos)
         if self.bus.listens("observe"):
             timeouts = np.array([bool(info.get("TimeLimit.truncated")) for info in infos])
             self.bus.observe(BusTransitions(observations, actions, rewards, own, dones, timeouts, untrained))
         kept = slice(None) if untrained is None else ~untrained
-        self._store(observations[kept], actions[kept], rewards[kept], own[kept])
+        self.data.add(observations[kept], actions[kept], rewards[kept], own[kept])
         self.curves.note_episodes(infos)
-        self._observations = following
-        self._plans = self.actor.restarted(self._plans, dones)
+        if dones.any():
+            self._check_reward()
+        self.observations = following
+        self.plans = self.actor.restarted(self.plans, dones)
         self._count_steps(self.stride)
+
+    def _check_reward(self) -> None:
+        """Raise ValueError where an episode began in which the reward is another than when the task began."""
+        assert self.current is not None
+        if self.reward_params[self.current] and self.rewards is not None:
+            now, then = self.rewards.params(self.env), self.reward_params[self.current]
+            if now != then:
+                raise ValueError(
+                    f"the reward of this family depends on features that changed within a task, {then} to {now}, as "
+                    "with a teacher; let the model learn the reward with dynamics={'learns_reward': True}."
+                )
 
     def _count_steps(self, n_steps: int) -> None:
         assert self.current is not None
         self.num_timesteps += n_steps
-        self._task_steps[self.current] += n_steps
-        self._steps_since_training += n_steps
-
-    def _store(self, observations: Any, actions: Any, rewards: Any, following: Any) -> None:
-        assert self.current is not None
-        self.data.add(observations, actions, rewards, following)
-        self.dynamics.observe(self.current, observations, actions, rewards, following)
+        self.task_steps[self.current] += n_steps
+        self.steps_since_training += n_steps
 
     def _training_actions(self) -> NDArray[np.float32]:
-        assert self.current is not None and self._observations is not None
+        assert self.current is not None and self.observations is not None
         low, high = self.env.action_space.low, self.env.action_space.high
-        if self._task_steps[self.current] < self.n_random_steps:
+        if self.task_steps[self.current] < self.n_random_steps:
             return self.rng.uniform(low, high, (self.stride, len(low))).astype(np.float32)
         if self.bus.listens("route"):
-            self.bus.route(RouteContext("act", self.task, self._observations))
+            self.bus.route(RouteContext("act", self.task, self.observations))
         tasks = np.full(self.stride, self.current)
-        actions, self._plans, plan = self.actor.plan(
-            self._observations, self._plans, tasks, self._rewards_of(tasks), self._generator
+        actions, self.plans, plan = self.actor.plan(
+            self.observations, self.plans, tasks, self._rewards_of(tasks), self.generator
         )
         self.curves.note_plan(plan)
         if self.noise:
@@ -303,29 +314,34 @@ class HyperCRL:
         numbers: list[int] = np.unique(tasks).tolist()
         if self.rewards is None:
             return dict.fromkeys(numbers)
-        return {number: self.rewards.of(self._reward_params[number]) for number in numbers}
+        return {number: self.rewards.of(self.reward_params[number]) for number in numbers}
 
     def _is_training_due(self) -> bool:
         assert self.current is not None
-        steps = self._task_steps[self.current]
+        steps = self.task_steps[self.current]
         before, now = (steps - self.stride - self.n_random_steps), (steps - self.n_random_steps)
         return now >= 0 and now // self.train_every > before // self.train_every
 
     def _train(self) -> None:
         assert self.current is not None
-        if self._steps_since_training and len(self.data):
-            self.dynamics.fit(self.current, self.data, self.n_updates, self.batch_size, self.curves.note_update)
+        if self.steps_since_training and len(self.data):
+            self.dynamics.observe(self.current, self.data)
+            self.dynamics.fit(self.current, self.data, self.n_updates, self.batch_size, self._note_update)
             self.curves.error = self.dynamics.error(self.current, self.data.columns(held_out=True))
-        self._steps_since_training = 0
+        self.steps_since_training = 0
         self.actor.model_changed()
         if self.bus.listens("tick"):
             self.bus.tick(self.curves.scalars())
 
+    def _note_update(self, update: Update) -> None:
+        self._n_updates += 1
+        self.curves.note_update(update)
+
     def continue_from(self, observations: Any, *, is_episode_start: bool) -> None:
         """Go on from these observations of the training environments, shape (n_envs, observation)."""
-        self._observations = observations
+        self.observations = observations
         if is_episode_start:
-            self._plans = self.actor.fresh(self.env.num_envs)
+            self.plans = self.actor.fresh(self.env.num_envs)
 
     # Acting
 
@@ -366,7 +382,7 @@ class HyperCRL:
                 _, _, cold = self.actor.plan(seen, plans, tasks, rewards, generator)
                 plans = cold.plans if len(cold.plans) == len(plans) else plans
             actions, plans, _ = self.actor.plan(seen, plans, tasks, rewards, generator)
-        following = Acting(plans, acting.n_calls + 1, seen, actions)
+        following = Acting(plans, acting.n_calls + 1, seen.copy(), actions)  # callers write into their observations
         return (actions if observation.ndim > 1 else actions[0]), following
 
     def _untaught(self, n: int, generator: torch.Generator) -> NDArray[np.float32]:
@@ -451,73 +467,14 @@ class HyperCRL:
                     f"the parameters of {name!r} hold NaN or infinity after {self.num_timesteps} steps: training "
                     "diverged. Lower the learning rate, or check the observations' scale; nothing was saved over."
                 )
-        Path(path).write_bytes(state_to_bytes(self._state()))
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "class": "HyperCRL",
-            "seed": self.seed,
-            "settings": json.dumps(self.settings),
-            "components": json.dumps(component_entries(self.components)),
-            "sizes": list(self._sizes),
-            "n_envs": self.stride,
-            "num_timesteps": self.num_timesteps,
-            "task": None if self.task is None else dataclasses.asdict(self.task),
-            "current": self.current,
-            "numbers": self.numbers,
-            "reward_params": self._reward_params,
-            "task_steps": self._task_steps,
-            "steps_since_training": self._steps_since_training,
-            "observations": self._observations,
-            "plans": self._plans.cpu().numpy(),
-            "dynamics": self.dynamics.state_dict(),
-            "data": self.data.state_dict(),
-            "curves": self.curves.state_dict(),
-            "bus": self.bus.state_dict(),
-            "rng": self.rng.bit_generator.state,
-            "generator": self._generator.get_state().numpy(),
-        }
+        saving.write(self, path)
 
     def restore(self, path: str | Path) -> None:
         """Take everything over from a file that :meth:`save` wrote, in place and bit for bit.
 
         ValueError where the agent was built with other settings, components or environments.
         """
-        state = state_from_bytes(Path(path).read_bytes())
-        self._check_state(state, path)
-        self.bus.check_state(state["bus"])
-        self.dynamics.load_state_dict(state["dynamics"])
-        self.data.load_state_dict(state["data"])
-        self.bus.load_state_dict(state["bus"])
-        self.curves.load_state_dict(state["curves"])
-        self.num_timesteps = state["num_timesteps"]
-        self.task = None if state["task"] is None else TaskInfo(**state["task"])
-        self.current, self.numbers = state["current"], dict(state["numbers"])
-        self._reward_params, self._task_steps = list(state["reward_params"]), list(state["task_steps"])
-        self._steps_since_training = state["steps_since_training"]
-        self._observations = state["observations"]
-        self._plans = torch.from_numpy(state["plans"].copy()).to(self._plans)
-        self.rng.bit_generator.state = state["rng"]
-        self._generator.set_state(torch.from_numpy(state["generator"].copy()))
-        self.actor.model_changed()
-
-    def _check_state(self, state: Mapping[str, Any], path: str | Path) -> None:
-        if state.get("class") != "HyperCRL":
-            raise ValueError(f"{path} was not saved by a HyperCRL agent; load it with the class that saved it.")
-        saved = json.loads(state["settings"])
-        present = json.loads(json.dumps(self.settings))
-        differing = [name for name in present if saved.get(name) != present[name]]
-        if differing:
-            name = differing[0]
-            raise ValueError(
-                f"the saved agent has {name} {saved.get(name)}, this one {present[name]}; build it alike."
-            )
-        for name, found in (("sizes", list(self._sizes)), ("n_envs", self.stride)):
-            if state[name] != found:
-                raise ValueError(
-                    f"the saved agent has {name} {state[name]} (of observation and action), this one {found}; give "
-                    "it the environments that it was saved with."
-                )
+        saving.apply(saving.read(path), self, path)
 
     @classmethod
     def load(
@@ -533,32 +490,13 @@ class HyperCRL:
         components: only needed where a component's class cannot be imported again by its name.
         reward_function: the one that the agent was built with, if it was; functions are not saved.
         """
-        state = state_from_bytes(Path(path).read_bytes())
-        if state.get("class") != "HyperCRL":
-            raise ValueError(f"{path} was not saved by a HyperCRL agent; load it with the class that saved it.")
+        state = saving.read(path)
         if components is None:
             components = made_components(json.loads(state["components"]))
         settings = json.loads(state["settings"])
         agent = cls(env, seed=state["seed"], components=components, reward_function=reward_function, **settings)
         agent.restore(path)
         return agent
-
-
-def _checked_spaces(env: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give the bounds of the actions; ValueError for spaces that a dynamics model cannot work with."""
-    for name, space in (("observations", env.observation_space), ("actions", env.action_space)):
-        if not isinstance(space, spaces.Box) or len(space.shape) != 1:
-            raise ValueError(
-                f"HyperCRL predicts vectors: {name} must be a Box of one dimension, found {space}; wrap the "
-                "environment (gymnasium.wrappers.FlattenObservation) or choose another agent."
-            )
-    low, high = env.action_space.low, env.action_space.high
-    if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        raise ValueError(
-            f"HyperCRL plans within the bounds of the actions, which must be finite, found {low} to {high}; wrap the "
-            "environment (gymnasium.wrappers.RescaleAction)."
-        )
-    return low, high
 
 
 def _precision(name: str) -> torch.dtype | None:
@@ -569,16 +507,6 @@ def _precision(name: str) -> torch.dtype | None:
 
 def _mixed(seed: int, n_calls: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(ACTING, n_calls)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _own_next(observations: Any, dones: NDArray[np.bool_], infos: Sequence[Mapping[str, Any]]) -> Any:
-    """Give the next observations, with each ended episode's own last one in place of the next one's first."""
-    if not dones.any():
-        return observations
-    own = observations.copy()
-    for i in np.flatnonzero(dones).tolist():
-        own[i] = infos[i]["terminal_observation"]
-    return own
 
 
 def _started(callback: Any, agent: HyperCRL) -> Callable[[], bool]:

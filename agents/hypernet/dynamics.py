@@ -141,8 +141,12 @@ class DynamicsModel:
             self.scales.append(TaskScales(self.observation_size + self.action_size, self.n_outputs))
         return self.learner.begin_task(task)
 
-    def observe(self, task: int, observations: Array, actions: Array, rewards: Array, following: Array) -> None:
-        """Take n transitions into the task's running scales."""
+    def observe(self, task: int, data: Transitions) -> None:
+        """Take the transitions that came since the last call into the task's running scales.
+
+        The scales stand still between two trainings, so that a model means the same wherever it is used in between.
+        """
+        observations, actions, rewards, following = data.take_new()
         scales = self.scales[task]
         scales.inputs.update(np.concatenate([observations, actions], axis=1))
         scales.targets.update(self._raw_targets(observations, rewards, following))
@@ -198,23 +202,28 @@ class DynamicsModel:
     def error(self, task: int, columns: tuple[Array, Array, Array, Array]) -> float | None:
         """Give the one-step mean squared error of the observation as a share of its targets' variance in these rows.
 
-        None where there are fewer than two rows.
+        Numbers that do not vary in them are left out; None where there are fewer than two rows, or none varies.
         """
         observations, actions, _, following = columns
         if len(observations) < 2:
             return None
         predicted = self._predicted(task, observations, actions)
         targets = following - observations * self._differs
-        spread = np.maximum(targets.var(axis=0), 1e-12)
-        return float((np.square(predicted - following).mean(axis=0) / spread).mean())
+        spread = targets.var(axis=0)
+        moves = spread > 0
+        if not moves.any():
+            return None
+        return float((np.square(predicted - following).mean(axis=0)[moves] / spread[moves]).mean())
 
     def squared_errors(self, task: int, columns: tuple[Array, Array, Array, Array]) -> NDArray[np.float64]:
         """Give each row's squared error as a share of the variance of the task's targets in training, shape (n,)."""
         observations, actions, _, following = columns
         predicted = self._predicted(task, observations, actions)
-        shares: NDArray[np.float64] = np.square(
-            (predicted - following) / self.scales[task].targets.std[: self.observation_size]
-        ).mean(axis=1)
+        scales, size = self.scales[task].targets, self.observation_size
+        moves = ~scales.is_constant[:size]
+        shares: NDArray[np.float64] = np.square((predicted - following)[:, moves] / scales.std[:size][moves]).mean(
+            axis=1
+        )
         return shares
 
     def _predicted(self, task: int, observations: Array, actions: Array) -> Array:
@@ -313,5 +322,7 @@ def _folded(
     if model.settings.scales_targets:
         std, mean = tensor(scales.targets.std), tensor(scales.targets.mean)
         matrix, bias = matrix * std.unsqueeze(1), bias * std + mean
-    layers[-1] = (matrix, bias)
+    # What never changed in training, such as a task's one-hot vector, is predicted not to change.
+    moves, mean = tensor(~scales.targets.is_constant), tensor(scales.targets.mean)
+    layers[-1] = (matrix * moves.unsqueeze(1), torch.where(moves, bias, mean))
     return [(matrix.to(weights.dtype).contiguous(), bias.to(weights.dtype).contiguous()) for matrix, bias in layers]

@@ -12,10 +12,13 @@ import torch
 Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Observations (n_envs, n_candidates, obs_size) and actions (n_envs, n_candidates, action_size) -> next observations.
 
-The observations are read-only and change with the next call; at the first step all candidates share their memory.
+What it is given is read-only.
 """
 Reward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-"""Observations, actions, next observations -> rewards and whether the episode ends, both (n_envs, n_candidates)."""
+"""Observations, actions, next observations -> rewards and whether the episode ends.
+
+It is called once for all steps: shapes (horizon, n_envs, n_candidates, size) -> (horizon, n_envs, n_candidates).
+"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class PredictionLimits:
 class Rollout:
     """Values candidates by rolling a model forward, with memory that is kept from call to call.
 
+    The memory holds the predictions of all steps, horizon x n_envs x n_candidates x obs_size numbers.
+
     step, reward: see :data:`Step` and :data:`Reward`; neither is differentiated.
     discount: in (0, 1]; the reward of step t counts discount^t.
     limits: where given, predictions are clipped to them, which keeps an exploding model from overflowing, and those
@@ -79,7 +84,8 @@ class Rollout:
         self.n_predictions = 0
         """Predicted observations so far."""
         self._n_clipped: torch.Tensor | None = None
-        self._buffers: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._history = torch.empty(0)
+        self._is_outside = torch.empty(0, dtype=torch.bool)
 
     @property
     def n_clipped(self) -> int:
@@ -93,39 +99,54 @@ class Rollout:
         observations: now, shape (n_envs, obs_size). actions: shape (n_envs, n_candidates, horizon, action_size).
         After the step that ends an episode, rewards count no more.
         """
-        n_envs, n_candidates, horizon = actions.shape[:3]
-        current = observations[:, None].expand(n_envs, n_candidates, -1)
-        total = observations.new_zeros(n_envs, n_candidates)
-        is_running = torch.ones_like(total, dtype=torch.bool)
-        for t in range(horizon):
-            action = actions[:, :, t]
+        steps = actions.movedim(2, 0)
+        history = self._memory(observations, steps)
+        for t, action in enumerate(steps):
             with self._precise(observations.device.type):
-                predicted = self.step(current, action)
-            following = self._kept(predicted.to(observations.dtype), is_running, t)
-            rewards, terminated = self.reward(current, action, following)
-            # where, and not a product: what a model predicts after the end may not even be a number
-            total.add_(torch.where(is_running, rewards, 0.0), alpha=self.discount**t)
-            is_running &= ~terminated
-            current = following
-        return total
+                predicted = self.step(history[t], action)
+            self._keep(predicted.to(observations.dtype), t)
+        # One call for all steps: for a small model, rewards by the step would cost more than the model.
+        rewards, terminated = self.reward(history[:-1], steps, history[1:])
+        is_running = torch.ones_like(terminated)
+        is_running[1:] = terminated[:-1].cumsum(dim=0) == 0
+        self._count(is_running)
+        # where, and not a product: what a model predicts after the end may not even be a number
+        counted = torch.where(is_running, rewards, 0.0)
+        if self.discount < 1:
+            powers = torch.arange(len(counted), device=counted.device, dtype=counted.dtype)
+            counted *= (self.discount**powers)[:, None, None]
+        return counted.sum(dim=0)
 
     def _precise(self, device: str) -> Any:
         if self.precision is None:
             return nullcontext()
         return torch.autocast(device, dtype=self.precision)
 
-    def _kept(self, predicted: torch.Tensor, is_running: torch.Tensor, t: int) -> torch.Tensor:
-        """Give the prediction inside the limits, in memory that lasts until the step after the next."""
-        self.n_predictions += is_running.numel()
+    def _memory(self, observations: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        """Give memory for all observations, (horizon + 1, n_envs, n_candidates, obs_size), the first written down."""
+        horizon, *batch = steps.shape[:3]
+        shape = (horizon + 1, *batch, observations.shape[-1])
+        old = self._history
+        if (old.shape, old.dtype, old.device) != (shape, observations.dtype, observations.device):
+            self._history = observations.new_empty(shape)
+            self._is_outside = observations.new_empty((horizon, *shape[1:]), dtype=torch.bool)
+        self._history[0] = observations[:, None]
+        return self._history
+
+    def _keep(self, predicted: torch.Tensor, t: int) -> None:
+        """Write down what step t led to, inside the limits."""
+        following = self._history[t + 1]
         if self.limits is None:
-            return predicted
-        if self._buffers is None or self._buffers[0].shape != predicted.shape:
-            self._buffers = (torch.empty_like(predicted), torch.empty_like(predicted))
-        if self._n_clipped is None:
-            self._n_clipped = torch.zeros((), dtype=torch.long, device=predicted.device)
-        inside = torch.clamp(predicted, self.limits.low, self.limits.high, out=self._buffers[t % 2])
-        self._n_clipped += ((inside != predicted).any(dim=-1) & is_running).sum()
-        return inside
+            following.copy_(predicted)
+            return
+        torch.clamp(predicted, self.limits.low.to(predicted), self.limits.high.to(predicted), out=following)
+        torch.ne(following, predicted, out=self._is_outside[t])
+
+    def _count(self, is_running: torch.Tensor) -> None:
+        self.n_predictions += is_running.numel()
+        if self.limits is not None:
+            n_clipped = (self._is_outside.any(dim=-1) & is_running).sum()
+            self._n_clipped = n_clipped if self._n_clipped is None else self._n_clipped + n_clipped
 
 
 def rollout_returns(

@@ -43,6 +43,12 @@ class Moments:
         # 1e-6 of the mean's size: what is left of rounding where a column is constant
         return np.where(spread > 1e-6 * np.maximum(1.0, np.abs(self.mean)), spread, 1.0)
 
+    @property
+    def is_constant(self) -> NDArray[np.bool_]:
+        """Whether a column had one value only, shape (size,)."""
+        constant: NDArray[np.bool_] = np.equal(self.low, self.high)
+        return constant
+
     def state_dict(self) -> dict[str, Any]:
         """Give count, mean, sum of squares and range."""
         return {
@@ -71,7 +77,7 @@ class Transitions:
         self.held_out, self.rng = held_out, rng
         self._sizes = (observation_size, action_size, 1, observation_size, 1)
         self._rows = np.zeros((0, sum(self._sizes)), dtype=np.float32)
-        self._n = 0
+        self._n = self._n_taken = 0
 
     def __len__(self) -> int:
         return self._n
@@ -95,19 +101,27 @@ class Transitions:
 
     def clear(self) -> None:
         """Forget all rows and give the memory back."""
-        self._rows, self._n = np.zeros((0, self._rows.shape[1]), dtype=np.float32), 0
+        self._rows, self._n, self._n_taken = np.zeros((0, self._rows.shape[1]), dtype=np.float32), 0, 0
 
     def columns(self, *, held_out: bool | None = None) -> tuple[Array, Array, Array, Array]:
         """Give observations, actions, rewards (n,) and next observations; of one part, or of all rows (None)."""
         rows = self._rows[: self._n]
         if held_out is not None:
             rows = rows[(rows[:, -1] > 0.5) == held_out]
+        return self._split(rows)
+
+    def take_new(self) -> tuple[Array, Array, Array, Array]:
+        """Give the rows that came since the last call, as :meth:`columns`."""
+        rows, self._n_taken = self._rows[self._n_taken : self._n], self._n
+        return self._split(rows)
+
+    def _split(self, rows: Array) -> tuple[Array, Array, Array, Array]:
         observations, actions, rewards, following, _ = np.split(rows, np.cumsum(self._sizes)[:-1], axis=1)
         return observations, actions, rewards[:, 0], following
 
     def state_dict(self) -> dict[str, Any]:
         """Give the rows and the generator's state."""
-        return {"rows": self._rows[: self._n].copy(), "rng": self.rng.bit_generator.state}
+        return {"rows": self._rows[: self._n].copy(), "n_taken": self._n_taken, "rng": self.rng.bit_generator.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take such a state over; ValueError where the rows have another width."""
@@ -117,5 +131,5 @@ class Transitions:
                 f"the saved transitions have rows of {rows.shape[1]} numbers, this environment's have "
                 f"{self._rows.shape[1]}; load them with the environment that they were saved with."
             )
-        self._rows, self._n = rows.copy(), len(rows)
+        self._rows, self._n, self._n_taken = rows.copy(), len(rows), int(state["n_taken"])
         self.rng.bit_generator.state = state["rng"]

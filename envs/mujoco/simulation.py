@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -41,8 +42,10 @@ class MujocoTaskEnv(TaskEnv):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', found {render_mode!r}.")
         self.mujoco: Any = require_extra("mujoco", "mujoco", f"{type(self).__name__} runs on MuJoCo")
-        warning = self.mujoco.mjtWarning
-        self._explosions = [int(w) for w in (warning.mjWARN_BADQPOS, warning.mjWARN_BADQVEL, warning.mjWARN_BADQACC)]
+        kinds = self.mujoco.mjtWarning
+        self._explosions = slice(
+            int(kinds.mjWARN_BADQPOS), int(kinds.mjWARN_BADQACC) + 1
+        )  # positions to accelerations
         self.render_mode = render_mode
         self._renderer: Any = None
         self._free_renderer: Callable[[], object] = _nothing
@@ -69,11 +72,11 @@ class MujocoTaskEnv(TaskEnv):
         controls = np.asarray(action, dtype=np.float64)
         if controls.shape != (self.model.nu,):
             raise ValueError(f"an action must have the shape ({self.model.nu},), found {controls.shape}.")
-        if not np.isfinite(controls).all():
+        if not math.isfinite(controls.sum()):
             raise ValueError(f"an action must be finite, found {action!r}.")
         self.data.ctrl[:] = controls
         self.mujoco.mj_step(self.model, self.data, nstep=self.physics_steps)
-        if any(self.data.warning[kind].number for kind in self._explosions):  # it has silently started over
+        if self.data.warning.number[self._explosions].any():  # it has silently started over
             raise FloatingPointError(
                 f"the simulation of {self.task.id!r} became unstable at the action {controls}; "
                 "choose a task nearer to the default one."

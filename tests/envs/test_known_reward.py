@@ -14,7 +14,10 @@ from lifelong_rl.envs.point_goal import PointGoal
 FAMILIES = [
     ("cartpole-physics", {}),
     ("cartpole-physics", {"actions": "continuous"}),
+    ("cartpole-swing-up", {}),
     ("pendulum-physics", {}),
+    ("half-cheetah", {"max_episode_steps": 200}),
+    ("pusher", {}),
     ("point-goal", {"actions": "continuous", "observe_task": "vector"}),
     ("far-goal", {"max_episode_steps": 200}),
 ]

@@ -22,6 +22,13 @@ AGENTS = {
     "dqn": OFF_POLICY,
     "sac": OFF_POLICY,
     "ppo": NET | {"n_steps": 64, "batch_size": 32, "n_epochs": 2},
+    "hypercrl": {
+        "n_random_steps": 100,
+        "train_every": 60,
+        "n_updates": 10,
+        "dynamics": {"hidden": [8], "learns_reward": True},
+        "planner_options": {"horizon": 3, "n_candidates": 10, "n_iterations": 1},
+    },
 }
 EAST, NORTH, WEST = family("point-goal").standard_tasks(4)[:3]
 DRAWN = Block(400, distribution=Distribution((EAST, NORTH, WEST), (6, 3, 1)))
@@ -49,11 +56,13 @@ CASES = [
     for agent in AGENTS
     for family in ("point-goal", "cartpole-physics")
     for components in COMPONENTS
+    if (agent, components) != ("hypercrl", "distillation")  # which needs a policy to distil
 ]
 QUICK = {
     ("dqn", "point-goal", "distillation"),
     ("sac", "point-goal", "bare"),
     ("ppo", "cartpole-physics", "bare"),
+    ("hypercrl", "cartpole-physics", "bare"),
 }
 
 

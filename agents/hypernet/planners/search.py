@@ -1,4 +1,4 @@
-"""One call of a planner, for all environments at once: populations drawn, valued and weighed, the clock watched."""
+"""One call of a planner for all environments: populations are drawn, valued and weighed, and the clock is watched."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ class Search:
     def value(self, candidates: torch.Tensor) -> torch.Tensor:
         """Give the candidates' returns, shape (n_envs, n_candidates); -inf in place of what is not finite."""
         self.n_iterations += 1
-        returns = self._evaluate(candidates)
+        with torch.no_grad():
+            returns = self._evaluate(candidates)
         if returns.shape != candidates.shape[:2]:
             expected = tuple(candidates.shape[:2])
             raise ValueError(f"evaluate must give returns of the shape {expected}, found {tuple(returns.shape)}.")

@@ -1,0 +1,37 @@
+"""What HyperCRL needs of the environments: vectors as observations, bounded vectors as actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+
+def checked_spaces(env: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give the bounds of the actions; ValueError for spaces that a dynamics model cannot work with."""
+    for name, space in (("observations", env.observation_space), ("actions", env.action_space)):
+        if not isinstance(space, spaces.Box) or len(space.shape) != 1:
+            raise ValueError(
+                f"HyperCRL predicts vectors: {name} must be a Box of one dimension, found {space}; wrap the "
+                "environment (gymnasium.wrappers.FlattenObservation) or choose another agent."
+            )
+    low, high = env.action_space.low, env.action_space.high
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise ValueError(
+            f"HyperCRL plans within the bounds of the actions, which must be finite, found {low} to {high}; wrap the "
+            "environment (gymnasium.wrappers.RescaleAction)."
+        )
+    return low, high
+
+
+def own_next(observations: Any, dones: NDArray[np.bool_], infos: Sequence[Mapping[str, Any]]) -> Any:
+    """Give the next observations, with each ended episode's own last one in place of the next one's first."""
+    if not dones.any():
+        return observations
+    own = observations.copy()
+    for i in np.flatnonzero(dones).tolist():
+        own[i] = infos[i]["terminal_observation"]
+    return own

@@ -1,0 +1,63 @@
+"""The scenario files in examples/scenarios are the published sequences."""
+
+from pathlib import Path
+
+import pytest
+
+from lifelong_rl.cli import parse
+from lifelong_rl.envs import make
+from lifelong_rl.scenarios import Scenario
+
+FILES = Path(__file__).resolve().parents[2] / "examples" / "scenarios"
+
+
+def scenario(name):
+    return Scenario.from_toml(FILES / f"{name}.toml")
+
+
+def values(name, *features):
+    return [tuple(task.params[feature] for feature in features) for task in scenario(name).fixed_tasks]
+
+
+def test_the_pendulums_are_five_variants_of_gravity_mass_and_length():
+    assert values("pendulum-5", "g", "m", "l") == [(10, 1, 1), (2, 1, 1), (10, 2, 1), (10, 1, 0.6), (16, 0.7, 1.3)]
+    assert values("pendulum-gravity-5", "g", "m", "l") == [(g, 1, 1) for g in (10, 12, 14, 16, 18)]
+
+
+@pytest.mark.parametrize("name", ["cartpole-10", "cartpole-balance-10"])
+def test_the_cartpoles_are_hypercrl_s_ten_lengths(name):
+    poles = [2.0 * length for (length,) in values(name, "length")]
+    assert poles == pytest.approx([0.6, 0.8, 0.4, 1.0, 1.2, 0.7, 0.5, 0.9, 1.1, 1.3])
+
+
+def test_the_cartpoles_to_balance_have_actions_that_a_planner_can_vary():
+    assert scenario("cartpole-balance-10").env_options == {"actions": "continuous"}
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "tasks"),
+    [
+        ("cartpole-10", "cartpole-swing-up", slice(0, 10)),
+        ("pusher-5", "pusher", slice(0, 5)),
+        ("half-cheetah-5", "half-cheetah", slice(0, 5)),
+        ("half-cheetah-bodies", "half-cheetah", [0, 5, 6, 7, 8]),
+    ],
+)
+def test_the_sequences_are_standard_tasks_by_name_and_value(name, family, tasks):
+    standard = make(family).standard_tasks(10)
+    expected = standard[tasks] if isinstance(tasks, slice) else [standard[i] for i in tasks]
+    found = scenario(name).fixed_tasks
+    assert [(task.name, task.params) for task in found] == [(task.name, task.params) for task in expected]
+
+
+@pytest.mark.parametrize("path", sorted(FILES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_file_plays_each_task_once_and_tells_which(path):
+    read = Scenario.from_toml(path)
+    assert [block.task for block in read.blocks] == list(read.fixed_tasks) == list(read.evaluation_tasks)
+    assert all(block.visibility == "task_id" for block in read.blocks) and read.observe_task == "none"
+    env = make(read.family, **read.env_arguments())
+    assert env.known_reward is not None
+    for task in read.fixed_tasks:
+        env.reset(seed=0, options={"task": task})
+        env.step(env.action_space.sample())
+    assert parse(["train", "--scenario", str(path), "--agent", "sac"]).config().scenario == read

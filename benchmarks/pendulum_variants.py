@@ -1,7 +1,7 @@
-"""Five pendulums that differ in gravity, mass and length: their true dynamics, batched, and transitions of random torques.
+"""Five pendulums that differ in gravity, mass and length: their true dynamics, and transitions of random torques.
 
 Shared by the benchmarks of HyperCRL. Dynamics of Gymnasium's ``Pendulum-v1``: torque in [-2, 2] N m, step 0.05 s,
-angle 0 upright, speed in [-8, 8] rad/s. All states start anywhere: the angle uniform in [-pi, pi], the speed in [-1, 1].
+angle 0 upright, speed in [-8, 8] rad/s. States start with an angle uniform in [-pi, pi] and a speed in [-1, 1].
 """
 
 from __future__ import annotations

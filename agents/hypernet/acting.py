@@ -40,19 +40,21 @@ class LearnedStep:
 
     def __init__(self, predictor: Predictor):
         self._predictor = predictor
-        self._rewards = torch.empty(0)
+        self._rewards: list[torch.Tensor] = []
 
     def step(self, observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        """Give the next observations, and keep the rewards for the call that follows."""
+        """Give the next observations, and keep the rewards until they are asked for."""
         outputs = self._predictor.outputs(observations, actions)
-        self._rewards = outputs[..., -1]
+        self._rewards.append(outputs[..., -1])
         return self._predictor.following(observations, outputs)
 
     def reward(
         self, observations: torch.Tensor, actions: torch.Tensor, following: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the rewards of the step just made; a learned model knows no terminal states."""
-        return self._rewards, torch.zeros_like(self._rewards, dtype=torch.bool)
+        """Give the rewards of the steps made since the last call; a learned model knows no terminal states."""
+        rewards = torch.stack(self._rewards).to(observations.dtype)
+        self._rewards.clear()
+        return rewards, torch.zeros_like(rewards, dtype=torch.bool)
 
 
 class ModelActor:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from lifelong_rl.agents.hypernet.learner import Batch, DynamicsLearner, TaskLoss, Update
+from lifelong_rl.agents.hypernet.residuals import ResidualLaw
 from lifelong_rl.agents.hypernet.target import TargetNetwork
 from lifelong_rl.agents.hypernet.transitions import Array, Moments, Transitions
 
@@ -50,15 +51,19 @@ class TaskScales:
         self.targets = Moments(n_targets)
         self.residuals = Moments(n_targets)
         """Errors of the scaled targets on held-out rows, measured when the task ended last."""
+        self.law: ResidualLaw | None = None
+        """Their law, by which tasks are told apart; None until :func:`~.inference.calibrate` has fitted it."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Give all three."""
-        return {name: getattr(self, name).state_dict() for name in ("inputs", "targets", "residuals")}
+        """Give all of them."""
+        state = {name: getattr(self, name).state_dict() for name in ("inputs", "targets", "residuals")}
+        return {**state, "law": None if self.law is None else self.law.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take such a state over."""
         for name in ("inputs", "targets", "residuals"):
             getattr(self, name).load_state_dict(state[name])
+        self.law = None if state["law"] is None else ResidualLaw.from_state(state["law"])
 
 
 class DynamicsModel:

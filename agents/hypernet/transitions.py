@@ -68,13 +68,28 @@ class Moments:
 class Transitions:
     """Rows of (observation, action, reward, next observation) in the order in which they came, in arrays that grow.
 
-    A share of the rows, drawn from ``rng`` as they come, is held out of training for validation.
+    A share of the rows, drawn from ``rng`` as they come, is held out of training for validation: single rows, or
+    stretches of the rows that stand at one place in ``stretch`` calls of :meth:`add` (one environment's, when each
+    call brings one step of all environments). Neighbours of a trained row are predicted too well to measure errors.
     """
 
-    def __init__(self, observation_size: int, action_size: int, *, held_out: float, rng: np.random.Generator):
-        if not 0 <= held_out < 1:
-            raise ValueError(f"held_out must be at least 0 and less than 1, found {held_out}.")
-        self.held_out, self.rng = held_out, rng
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        *,
+        held_out: float,
+        rng: np.random.Generator,
+        stretch: int = 1,
+    ):
+        if not 0 <= held_out < 1 or stretch < 1:
+            raise ValueError(
+                "held_out must be at least 0 and less than 1, and stretch at least 1, found "
+                f"{held_out} and {stretch}."
+            )
+        self.held_out, self.rng, self.stretch = held_out, rng, stretch
+        self._stretch_rows = np.zeros(0, dtype=bool)
+        self._stretch_age = 0
         self._sizes = (observation_size, action_size, 1, observation_size, 1)
         self._rows = np.zeros((0, sum(self._sizes)), dtype=np.float32)
         self._n = self._n_taken = 0
@@ -94,13 +109,22 @@ class Transitions:
             grown = np.zeros((max(1024, 2 * len(self._rows), self._n + n), self._rows.shape[1]), dtype=np.float32)
             grown[: self._n] = self._rows[: self._n]
             self._rows = grown
-        is_held_out = self.rng.random(n) < self.held_out
+        if self._stretch_age % self.stretch == 0 or len(self._stretch_rows) != n:
+            self._stretch_rows, self._stretch_age = self.rng.random(n) < self.held_out, 0
+        self._stretch_age += 1
+        is_held_out = self._stretch_rows
         columns = (observations, actions, rewards[:, None], next_observations, is_held_out[:, None])
         self._rows[self._n : self._n + n] = np.concatenate([np.asarray(c, dtype=np.float32) for c in columns], axis=1)
         self._n += n
 
+    @property
+    def is_held_out(self) -> NDArray[np.bool_]:
+        """Which rows are held out of training, shape (n,)."""
+        return np.asarray(self._rows[: self._n, -1] > 0.5)
+
     def clear(self) -> None:
-        """Forget all rows and give the memory back."""
+        """Forget all rows and give the memory back; a new stretch begins."""
+        self._stretch_age = 0
         self._rows, self._n, self._n_taken = np.zeros((0, self._rows.shape[1]), dtype=np.float32), 0, 0
 
     def columns(self, *, held_out: bool | None = None) -> tuple[Array, Array, Array, Array]:
@@ -121,7 +145,13 @@ class Transitions:
 
     def state_dict(self) -> dict[str, Any]:
         """Give the rows and the generator's state."""
-        return {"rows": self._rows[: self._n].copy(), "n_taken": self._n_taken, "rng": self.rng.bit_generator.state}
+        return {
+            "rows": self._rows[: self._n].copy(),
+            "n_taken": self._n_taken,
+            "rng": self.rng.bit_generator.state,
+            "stretch_rows": self._stretch_rows.copy(),
+            "stretch_age": self._stretch_age,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take such a state over; ValueError where the rows have another width."""
@@ -132,4 +162,5 @@ class Transitions:
                 f"{self._rows.shape[1]}; load them with the environment that they were saved with."
             )
         self._rows, self._n, self._n_taken = rows.copy(), len(rows), int(state["n_taken"])
+        self._stretch_rows, self._stretch_age = state["stretch_rows"].copy(), int(state["stretch_age"])
         self.rng.bit_generator.state = state["rng"]

@@ -119,7 +119,7 @@ class OutputRegulariser:
             differences = block if importance is None else block.clone()
             if importance is not None:
                 block.mul_(importance[rows])
-            squares += torch.sum(differences * block)
+            squares += torch.dot(differences.view(-1), block.view(-1))
             gradient.addmm_(block.t(), weight)
         coefficient = scale * self.coefficient(len(tasks))
         left = weighted.mul_(2 * coefficient)

@@ -11,7 +11,7 @@ from torch.optim.adam import adam
 
 from lifelong_rl.agents.hypernet.thin import ThinLinear
 
-SMALL = 2**18
+SMALL = 2**17
 """Numbers below which plain operations are faster than torch's fused kernel."""
 
 

@@ -121,7 +121,7 @@ def run(
         data.add(*task.training)
         begun = time.process_time()
         model.begin_task()
-        model.observe(i, *task.training)
+        model.observe(i, data)
         trained = time.process_time()
         model.fit(i, data, n_updates, batch_size, _ignore)
         update_ms.append(1e3 * (time.process_time() - trained) / n_updates)

@@ -11,7 +11,7 @@ from torch.optim.adam import adam
 
 from lifelong_rl.agents.hypernet.thin import ThinLinear
 
-SMALL = 2**18
+SMALL = 2**17
 """Numbers below which plain operations are faster than torch's fused kernel."""
 
 
@@ -42,7 +42,7 @@ class ThinAdam:
         self._gradient = torch.zeros_like(self._flat)
         self._moments = [(torch.zeros_like(self._flat), torch.zeros_like(self._flat))]
         self._moments += [(torch.zeros_like(h.weight), torch.zeros_like(h.weight)) for h in self.heads]
-        self._scratch: dict[str, torch.Tensor] = {}
+        self._scratch: dict[tuple[str, int], torch.Tensor] = {}
         for parameter, values, gradient in zip(
             self.parameters, self._views(self._flat), self._views(self._gradient), strict=True
         ):
@@ -75,7 +75,7 @@ class ThinAdam:
         square = torch.dot(self._gradient, self._gradient)
         for head in self.heads:
             square = square + head.squared_norm()
-        return math.sqrt(float(square))
+        return math.sqrt(max(0.0, float(square)))  # rounding of the heads' parts can leave it a little below 0
 
     def clip(self, longest: float) -> float:
         """Shorten the gradient to a norm of ``longest`` where it is longer; give the norm that it had."""
@@ -89,7 +89,6 @@ class ThinAdam:
 
     # The step
 
-    @torch.no_grad()
     def step(self) -> None:
         """Make the step."""
         self._adam(self._flat, self._gradient, *self._moments[0])
@@ -142,15 +141,10 @@ class ThinAdam:
 
     def _block(self, head: ThinLinear, name: str, rows: slice) -> torch.Tensor:
         """Give memory for some rows of the head's weight, kept from call to call."""
-        shape = (min(head.block_rows, head.weight.shape[0]), head.weight.shape[1])
-        kept = self._scratch.get(name)
-        if (
-            kept is None
-            or kept.shape != shape
-            or kept.dtype != head.weight.dtype
-            or kept.device != head.weight.device
-        ):
-            kept = self._scratch[name] = head.weight.new_empty(shape)
+        kept = self._scratch.get((name, id(head)))
+        if kept is None:
+            shape = (min(head.block_rows, head.weight.shape[0]), head.weight.shape[1])
+            kept = self._scratch[name, id(head)] = head.weight.detach().new_empty(shape)
         return kept[: rows.stop - rows.start]
 
     # The step that it would take
@@ -162,7 +156,6 @@ class ThinAdam:
         root = (1 - beta2**n) ** 0.5
         return -self.lr * root / (1 - beta1**n), self.eps * root
 
-    @torch.no_grad()
     def previewed(self) -> list[torch.Tensor]:
         """Give what the ordinary parameters would be after a step from the present gradients, in their order.
 
@@ -175,7 +168,6 @@ class ThinAdam:
         spread = (second * beta2).addcmul_(self._gradient, self._gradient, value=1 - beta2)
         return self._views(torch.addcdiv(self._flat, step, spread.sqrt_().add_(epsilon), value=factor))
 
-    @torch.no_grad()
     def previewed_blocks(self, head: ThinLinear) -> Iterator[tuple[slice, torch.Tensor]]:
         """Give the head's weight after such a step, block by block, in memory that the next block overwrites."""
         factor, epsilon = self._corrections()

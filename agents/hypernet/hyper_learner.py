@@ -16,7 +16,7 @@ from lifelong_rl.agents.hypernet.chunked import ChunkedHypernetwork, RecurrentHy
 from lifelong_rl.agents.hypernet.full import FullHypernetwork, Start
 from lifelong_rl.agents.hypernet.hypernetwork import Hypernetwork
 from lifelong_rl.agents.hypernet.learner import Batch, DynamicsLearner, TaskLoss, Update, arrays_of, fill, n_bytes
-from lifelong_rl.agents.hypernet.regulariser import OutputRegulariser, Scaling
+from lifelong_rl.agents.hypernet.regulariser import Keeps, OutputRegulariser, Scaling
 from lifelong_rl.agents.hypernet.target import TargetNetwork
 
 LARGEST_FULL = 10_000
@@ -45,6 +45,9 @@ class HypernetSettings:
     """Weight of the output regulariser."""
     scaling: Scaling = "sum"
     """Whether the regulariser adds the earlier tasks up, or averages them as published."""
+    keeps: Keeps = "first"
+    """Whether an earlier task is held to the weights emitted when its own training ended, or, as published, when the
+    current task began ("latest")."""
     n_sampled: int | None = 4
     """Earlier tasks that one update regularises, drawn anew and weighted without bias; None for all."""
     look_ahead: bool = False
@@ -77,6 +80,7 @@ _AS_PUBLISHED = HypernetSettings(
     lr=1e-4,
     beta=0.05,
     scaling="mean",
+    keeps="latest",
     n_sampled=None,
     look_ahead=True,
     loss_scale="sum",
@@ -139,7 +143,7 @@ class HypernetLearner(DynamicsLearner):
         self.rng = np.random.default_rng(0) if rng is None else rng
         self.network = make_hypernetwork(target, settings, generator).to(device=device, dtype=dtype)
         self.regulariser = OutputRegulariser(
-            beta=settings.beta, scaling=settings.scaling, n_sampled=settings.n_sampled
+            beta=settings.beta, scaling=settings.scaling, n_sampled=settings.n_sampled, keeps=settings.keeps
         )
         self.optimiser = ThinAdam(self.network.shared_parameters(), self.network.heads, lr=settings.lr)
         self._embedding_optimiser: ThinAdam | None = None
@@ -187,11 +191,11 @@ class HypernetLearner(DynamicsLearner):
         embeddings = self.network.embedding([task])
         if earlier:
             embeddings = torch.cat([embeddings, self.regulariser.embeddings_of(earlier)])
-        weights = self.network.emit(embeddings)
-        loss = self.loss(weights[0] if earlier else weights.view(-1), batch)
+        own, others = self.network.emit(embeddings).split([1, len(earlier)])
+        loss = self.loss(own.contiguous().view(-1), batch)  # a full head emits columns: the loss would read in leaps
         total, term = scale * loss, 0.0
         if earlier:
-            value = scale * self.regulariser.value(weights[1:], earlier)
+            value = scale * self.regulariser.value(others, earlier)
             total, term = total + value, float(value.detach())
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return float(loss.detach()), term

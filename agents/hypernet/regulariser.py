@@ -15,6 +15,12 @@ from lifelong_rl.agents.hypernet.hypernetwork import Hypernetwork
 Scaling: TypeAlias = Literal["sum", "mean"]
 """Whether the earlier tasks' terms are added up, or averaged as published (which weakens each as tasks arrive)."""
 
+Keeps: TypeAlias = Literal["first", "latest"]
+"""What an earlier task is held to: the weights emitted when its own training ended, or when the current task began.
+
+The latter is published; it lets a little drift in each task add up over many.
+"""
+
 
 class OutputRegulariser:
     """Keeps ``beta * sum_j |h(e_j, theta) - w_j|^2`` small over the earlier tasks j, where w_j was emitted before.
@@ -24,14 +30,20 @@ class OutputRegulariser:
     importance: Fisher-like weights of the squared differences may be given to :meth:`snapshot`.
     """
 
-    def __init__(self, *, beta: float, scaling: Scaling = "sum", n_sampled: int | None = None):
+    def __init__(
+        self, *, beta: float, scaling: Scaling = "sum", n_sampled: int | None = None, keeps: Keeps = "first"
+    ):
         if beta < 0:
             raise ValueError(f"beta must be at least 0, found {beta}.")
         if scaling not in get_args(Scaling):
             raise ValueError(f"scaling must be one of {', '.join(get_args(Scaling))}, found {scaling!r}.")
+        if keeps not in get_args(Keeps):
+            raise ValueError(f"keeps must be one of {', '.join(get_args(Keeps))}, found {keeps!r}.")
         if n_sampled is not None and n_sampled < 1:
             raise ValueError(f"n_sampled must be at least 1, or None for all tasks, found {n_sampled}.")
-        self.beta, self.scaling, self.n_sampled = beta, scaling, n_sampled
+        self.beta, self.scaling, self.n_sampled, self.keeps = beta, scaling, n_sampled, keeps
+        self.tasks: list[int] = []
+        """The earlier tasks."""
         self.targets: torch.Tensor | None = None
         """What was emitted for the earlier tasks, shape (n_weights, tasks): a column a task."""
         self.embeddings: torch.Tensor | None = None
@@ -46,12 +58,20 @@ class OutputRegulariser:
 
     @torch.no_grad()
     def snapshot(self, network: Hypernetwork, tasks: Sequence[int], importance: torch.Tensor | None = None) -> None:
-        """Keep what the network emits now for these tasks; they are the earlier ones from now on."""
+        """Keep what the network emits now for these tasks; they are the earlier ones from now on.
+
+        Where ``keeps`` is "first", those that were earlier ones before stay at what was kept for them then.
+        """
+        held = {} if self.targets is None else dict(zip(self.tasks, self.targets.unbind(1), strict=True))
         self.importance = importance
         self.targets = self.embeddings = None
-        if tasks and self.beta:
-            self.embeddings = network.embedding(tasks).clone()
+        self.tasks = list(tasks) if self.beta else []
+        if self.tasks:
+            self.embeddings = network.embedding(self.tasks).clone()
             self.targets = network.emit(self.embeddings).t().contiguous()
+            for column, task in enumerate(self.tasks):
+                if self.keeps == "first" and task in held:
+                    self.targets[:, column] = held[task]
 
     def choose(self, rng: np.random.Generator) -> list[int]:
         """Give the earlier tasks that an update regularises: all, or a sample without replacement."""
@@ -119,7 +139,7 @@ class OutputRegulariser:
             differences = block if importance is None else block.clone()
             if importance is not None:
                 block.mul_(importance[rows])
-            squares += torch.sum(differences * block)
+            squares += torch.dot(differences.view(-1), block.view(-1))
             gradient.addmm_(block.t(), weight)
         coefficient = scale * self.coefficient(len(tasks))
         left = weighted.mul_(2 * coefficient)
@@ -133,6 +153,7 @@ class OutputRegulariser:
     def state_dict(self) -> dict[str, Any]:
         """Give what is kept, as arrays."""
         return {
+            "tasks": list(self.tasks),
             "embeddings": None if self.embeddings is None else self.embeddings.cpu().numpy(),
             "targets": None if self.targets is None else self.targets.cpu().numpy(),
             "importance": None if self.importance is None else self.importance.cpu().numpy(),
@@ -140,6 +161,7 @@ class OutputRegulariser:
 
     def load_state_dict(self, state: Mapping[str, Any], like: torch.Tensor) -> None:
         """Take over such a state, on the device and in the precision of ``like``."""
+        self.tasks = list(state["tasks"])
         for name in ("embeddings", "targets", "importance"):
             kept = state[name]
             setattr(self, name, None if kept is None else torch.from_numpy(kept).to(like))

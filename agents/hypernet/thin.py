@@ -19,7 +19,7 @@ class _ThinProduct(torch.autograd.Function):
         ctx.save_for_backward(hidden, weight)
         ctx.layer = layer
         # This order of the factors is twice as fast as the usual one where the weight exceeds the caches.
-        return torch.mm(weight, hidden.t()).add_(bias.unsqueeze(1)).t()
+        return torch.addmm(bias.unsqueeze(1), weight, hidden.t()).t()
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -45,7 +45,7 @@ class ThinLinear(torch.nn.Module):
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Give the outputs for k inputs, shape (k, inputs) -> (k, outputs)."""
         if not torch.is_grad_enabled():
-            return torch.mm(self.weight, hidden.t()).add_(self.bias.unsqueeze(1)).t()
+            return torch.addmm(self.bias.unsqueeze(1), self.weight, hidden.t()).t()
         outputs: torch.Tensor = _ThinProduct.apply(hidden, self.weight, self.bias, self)  # type: ignore[no-untyped-call]
         return outputs
 
@@ -96,7 +96,7 @@ class ThinLinear(torch.nn.Module):
         if factors is None:
             return self.weight.new_zeros(())
         left, right = factors
-        return (torch.mm(left.t(), left) * torch.mm(right, right.t())).sum().clamp_min(0.0)
+        return torch.dot(torch.mm(left.t(), left).view(-1), torch.mm(right, right.t()).view(-1))
 
     def blocks(self) -> Iterator[slice]:
         """Give the blocks of rows to work through."""

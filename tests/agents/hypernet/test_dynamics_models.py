@@ -44,7 +44,7 @@ def fitted(model, n_updates=300, columns=None, held_out=0.25):
     data = Transitions(N_OBSERVATION, N_ACTION, held_out=held_out, rng=np.random.default_rng(0))
     data.add(*columns)
     task = model.begin_task()
-    model.observe(task, *columns)
+    model.observe(task, data)
     losses = []
     model.fit(task, data, n_updates, 32, lambda update: losses.append(update.loss))
     model.end_task(task, data)
@@ -194,7 +194,7 @@ def test_the_bounds_of_the_log_variance_are_learned(learner):
     columns = columns_of()
     data = Transitions(N_OBSERVATION, N_ACTION, held_out=0.0, rng=np.random.default_rng(0))
     data.add(*columns)
-    model.observe(task, *columns)
+    model.observe(task, data)
     model.fit(task, data, 100, 32, lambda update: None)
     new_lower, new_upper = model.bounds(model.learner.weights(task))
     assert (new_lower != lower).all()
@@ -238,8 +238,7 @@ def test_an_ensemble_replays_as_many_rows_as_a_batch_has():
 def test_the_one_step_error_is_a_share_of_the_targets_variance():
     columns = columns_of()
     model = model_of()
-    task = model.begin_task()
-    model.observe(task, *columns)
+    fitted(model, 1, columns)
     with torch.no_grad():
         model.learner.trunk.zero_()
         model.learner.heads[0].zero_()
@@ -254,7 +253,7 @@ def test_the_residuals_are_those_of_held_out_rows():
     data = Transitions(N_OBSERVATION, N_ACTION, held_out=0.25, rng=np.random.default_rng(0))
     data.add(*columns)
     task = model.begin_task()
-    model.observe(task, *columns)
+    model.observe(task, data)
     model.end_task(task, data)
     held_out = model.batch(0, data.columns(held_out=True))
     errors = (model.predictor(0).scaled(held_out.inputs) - held_out.targets).numpy()

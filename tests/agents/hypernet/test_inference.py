@@ -31,7 +31,7 @@ class FixedLearner(DynamicsLearner):
         super().__init__(target, loss, torch.Generator())
         self.given = [torch.tensor(w, dtype=torch.float32) for w in weights]
 
-    def begin_task(self):
+    def begin_task(self, task=None):
         self.n_tasks += 1
         return self.n_tasks - 1
 
@@ -144,7 +144,9 @@ def test_all_tasks_in_one_product_equal_each_task_on_its_own(n_members, is_proba
     seen, taken, rewards, then = (rng.normal(size=s).astype(np.float32) for s in ((9, 3), (9, 2), (9,), (9, 3)))
     for i in range(4):
         model.begin_task()
-        model.observe(i, i + seen, taken, rewards, 2 * then)
+        data = Transitions(3, 2, held_out=0.0, rng=rng)
+        data.add(i + seen, taken, rewards, 2 * then)
+        model.observe(i, data)
         model.scales[i].law = law(5, 4)
     models = TaskModels(model, [3, 1])
     found = models.evidence(seen, taken, then, rewards).log_likelihoods
@@ -473,7 +475,7 @@ def learned():
         data = Transitions(1, 1, held_out=0.25, rng=rng)
         columns = gain_steps(gain, 600, rng)
         data.add(*columns)
-        model.observe(task, *columns)
+        model.observe(task, data)
         model.fit(task, data, 400, 50, lambda update: None)
         model.end_task(task, data)
         assert calibrate(model, task, data) is model.scales[task].law

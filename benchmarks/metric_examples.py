@@ -1,8 +1,11 @@
 """Compares our metric families with worked examples: `python benchmarks/metric_examples.py metric_examples.json`.
 
-Prints every expected value beside ours. The exit status is 1 where one differs by more than 1e-5 relative (the
-examples are given to 6 significant digits), where an example or an expected value has no comparison, and where an
-example gives none at all. Text among the expected values is printed as a note.
+Prints every expected value beside ours; what an example leaves out is not asked for. The exit status is 1 where one
+differs by more than 1e-5 relative (the examples are given to 6 significant digits), where an example or an expected
+value has no comparison, and where an example gives none at all. Text among the expected values is printed as a note.
+
+An example is compared by its inputs and its ``system``; the modules of the families say which inputs they take.
+Settings may stand in its ``protocol`` or beside the inputs. Names of values may be written in other words.
 
 An expected ``null`` must be undefined in ours, whose reason is printed. Where our rules refuse a number that the
 formula alone gives (the forgetting of a single task is 0 by the formula, and says nothing), either may be expected,
@@ -14,16 +17,18 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curve_examples import compare_continual_world, compare_coom, compare_cora, compare_meal
+from curve_examples import compare_continual_world, compare_coom, compare_cora
 from example_inputs import Draw, Either, Example, Examples, Table, index_path, leaves, resolved
+from example_names import found_under, plain
+from generalisation_examples import compare_test_set
 from l2m_examples import compare_l2m
 from matrix_examples import compare_libero, compare_matrix
+from meal_examples import compare_meal
 
 from lifelong_rl.evaluation import Undefined
 
@@ -43,6 +48,9 @@ SYSTEMS: dict[str, Callable[[Example, Examples], Any]] = {
     "avalanche": compare_matrix,
     "diaz": compare_matrix,
     "chaudhry": compare_matrix,
+    "generalisation": compare_test_set,
+    "generalization": compare_test_set,
+    "curricul": compare_test_set,
 }
 """A word in an example's system -> its comparison; the first that is found."""
 
@@ -51,6 +59,7 @@ INPUTS: dict[str, Callable[[Example, Examples], Any]] = {
     "regimes": compare_l2m,
     "S_conf_mat_seed": compare_libero,
     "single_task_curves_task_run_eval": compare_continual_world,
+    "accuracy_matrix": compare_matrix,
 }
 """An input -> its comparison, where the system says nothing; a matrix is a matrix whatever the system."""
 
@@ -77,7 +86,8 @@ def comparison_of(example: Example, examples: Examples) -> Callable[[Example, Ex
 def rows_of(example: Example, examples: Examples) -> Iterator[Row]:
     compare = comparison_of(example, examples)
     if compare is None:
-        yield "MISSING", "the example", str(list(example["expected"])), "no comparison for this system"
+        known = f"no comparison for this system; known are {', '.join(SYSTEMS)}"
+        yield "MISSING", "the example", str(list(example["expected"])), known
         return
     try:
         ours = compare(example, examples)
@@ -99,18 +109,25 @@ def rows(expected: Any, ours: Any, name: str) -> Iterator[Row]:
     except ERRORS as error:
         yield "MISSING", name, text(expected), f"{type(error).__name__}: {error}"
         return
+    if isinstance(expected, dict) and "value" in expected and not isinstance(ours, (Mapping, Table)):
+        ours = {"value": ours}  # a number with its reason or a note beside it
     if not (isinstance(expected, dict) and isinstance(ours, Mapping)):
         yield row(name, expected, ours)
         return
-    found = {plain(key): value for key, value in ours.items()}
     for key, value in expected.items():
         path = f"{name}.{key}" if name else key
-        if plain(key) in found:
-            yield from rows(value, found[plain(key)], path)
+        is_there, found = found_under(key, ours)
+        if is_there:
+            yield from rows(value, found, path)
         elif isinstance(value, str):
             yield "note", path, value, ""
         else:
-            yield "MISSING", path, text(value), "no comparison for this value"
+            yield (
+                "MISSING",
+                path,
+                text(value),
+                f"no comparison for this value; known here: {', '.join(map(str, ours))}",
+            )
 
 
 def row(name: str, expected: Any, ours: Any) -> Row:
@@ -173,8 +190,8 @@ def looked_up(read: Callable[[tuple[int, ...]], Any], path: tuple[int, ...]) -> 
 
 def is_close(expected: Any, ours: Any) -> bool:
     """Whether two values are equal to the examples' digits; undefined is None, Undefined or nothing at all."""
-    if expected is None or expected == {} or expected == []:
-        return ours is None or isinstance(ours, Undefined) or (isinstance(ours, (Mapping, list, tuple)) and not ours)
+    if is_nothing(expected):
+        return is_nothing(ours)
     if isinstance(expected, dict):
         return (
             isinstance(ours, Mapping)
@@ -194,8 +211,15 @@ def is_close(expected: Any, ours: Any) -> bool:
     return math.isclose(expected, ours, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 
-def plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def is_nothing(value: Any) -> bool:
+    """Whether a value is undefined, or a list or table of nothing else."""
+    if isinstance(value, Mapping):
+        return all(map(is_nothing, value.values()))
+    return (
+        value is None
+        or isinstance(value, Undefined)
+        or (isinstance(value, (list, tuple)) and all(map(is_nothing, value)))
+    )
 
 
 def text(value: Any) -> str:
@@ -211,23 +235,36 @@ def text(value: Any) -> str:
 
 
 def main(path: str) -> int:
-    examples = {example["id"]: example for example in json.loads(Path(path).read_text())["examples"]}
+    listed = examples_of(path)
+    by_id = {example["id"]: example for example in listed}
     counts: dict[str, int] = {}
-    for name, example in examples.items():
-        print(f"{name} ({example['system']})")
-        found = list(rows_of(example, examples)) or [("MISSING", "the example", "values", "nothing was compared")]
+    for example in listed:
+        print(f"{example['id']} ({example.get('system', 'no system')})")
+        found = list(rows_of(example, by_id)) or [("MISSING", "the example", "values", "nothing was compared")]
         for verdict, what, expected, ours in found:
             counts[verdict] = counts.get(verdict, 0) + 1
-            print(
-                f"    {verdict:9} {what}: {expected}"
-                if verdict == "note"
-                else f"    {verdict:9} {what}: expected {expected}, ours {ours}"
-            )
-    print(", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
-    return 1 if any(counts.get(verdict) for verdict in FAILURES) else 0
+            values = expected if verdict == "note" else f"expected {expected}, ours {ours}"
+            print(f"    {verdict:9} {what}: {values}")
+    print(", ".join(f"{n} {verdict}" for verdict, n in counts.items()) or "no example")
+    return 1 if not counts or any(counts.get(verdict) for verdict in FAILURES) else 0
+
+
+def examples_of(path: str) -> list[dict[str, Any]]:
+    """Read the examples of a file, a list or a table by id; ValueError for a file of another form."""
+    data = json.loads(Path(path).read_text(), parse_constant=lambda _: None)  # NaN, as json.dumps writes null
+    listed = data.get("examples") if isinstance(data, dict) else data
+    if isinstance(listed, dict):
+        listed = [{"id": name} | example for name, example in listed.items()]
+    if not isinstance(listed, list) or not all(isinstance(example, dict) for example in listed):
+        raise ValueError(f"{path} must hold a list of examples under 'examples'.")
+    return [{"id": f"example {i}", "expected": {}} | example for i, example in enumerate(listed)]
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} metric_examples.json")
-    sys.exit(main(sys.argv[1]))
+    try:
+        status = main(sys.argv[1])
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    sys.exit(status)

@@ -88,10 +88,12 @@ class ToyGrid(TaskEnv):
         per_axis = round(n ** (1.0 / cls.n_relevant))
         if per_axis**cls.n_relevant != n:
             return super().standard_tasks(n)
-        relevant = cls.task_space.names[: cls.n_relevant]
+        relevant = cls.task_space.features[: cls.n_relevant]
+        centres = (np.arange(per_axis) + 0.5) / per_axis
+        values = [feature.from_unit(centres) for feature in relevant]
         return [
             cls.task_space.task(
-                {name: (i + 0.5) / per_axis for name, i in zip(relevant, cell, strict=True)},
+                {feature.name: own[i] for feature, own, i in zip(relevant, values, cell, strict=True)},
                 name="cell-" + "-".join(map(str, cell)),
             )
             for cell in np.ndindex(*(per_axis,) * cls.n_relevant)

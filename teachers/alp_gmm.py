@@ -65,6 +65,7 @@ class ALPGMM(GaussianTeacher):
         window = self._window
         rules = [
             ("fit_every", self.fit_every >= 1, "at least 1"),
+            ("fit_every", self.window is not None or window >= 2, "at least 2, or window must be given"),
             ("window", window >= 2, "at least 2 (None stands for fit_every)"),
             ("min_gaussians", self.min_gaussians >= 1, "at least 1"),
             ("max_gaussians", self.max_gaussians >= self.min_gaussians, "at least min_gaussians"),
@@ -116,7 +117,7 @@ class ALPGMM(GaussianTeacher):
         uniform). coverage: share of about 1,000 cells of the cube that played tasks lie in. random_share,
         gmm_share: sources of all tasks drawn so far.
         """
-        numbers = {**super().diagnostics(), "coverage": covered_share(self._history.tasks)}
+        numbers = {**super().diagnostics(), "coverage": covered_share(self._history.tasks, self.space)}
         if len(self._history):
             numbers["mean_alp"] = float(np.abs(self._history.recent_progress(self._window)).mean())
         return numbers

@@ -320,7 +320,7 @@ class ALPKDE(Teacher):
             numbers["mean_loss"] = float(np.maximum(-progress, 0.0).mean())
             numbers["noise_share"] = self._noise_share
             numbers["power"] = self.power
-            numbers["coverage"] = covered_share(self._recent.tasks)
+            numbers["coverage"] = covered_share(self._recent.tasks, self.space)
         if n_drawn := self._n_random + self._n_kernel:
             numbers["random_share"] = self._n_random / n_drawn
             numbers["kernel_share"] = self._n_kernel / n_drawn

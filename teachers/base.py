@@ -7,6 +7,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from lifelong_rl.envs.lookup import import_path
 from lifelong_rl.envs.space import Kind, TaskSpace
 from lifelong_rl.teachers.annotations import check_values
-from lifelong_rl.teachers.density import kernel_density
+from lifelong_rl.teachers.density import kernel_density, spread_in_cells
 from lifelong_rl.teachers.outcomes import EXTRAS as EXTRAS
 from lifelong_rl.teachers.outcomes import Floats as Floats
 from lifelong_rl.teachers.outcomes import Outcomes as Outcomes
@@ -38,8 +39,10 @@ class Teacher(ABC):
     _is_loading = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
-        """See to what no ``reset`` and no ``load_state_dict`` of a subclass can: checks before, all or nothing."""
+        """See to what no method of a subclass can: checks before ``reset`` and ``sample``, loading all or nothing."""
         super().__init_subclass__(**arguments)
+        if "sample" in vars(cls):
+            cls.sample = _with_checked_number(cls.sample)  # type: ignore[method-assign]
         if "reset" in vars(cls):
             cls.reset = _with_checked_arguments(cls.reset)  # type: ignore[method-assign]
         if "load_state_dict" in vars(cls):
@@ -174,10 +177,11 @@ class Teacher(ABC):
     def density(self, points: Floats) -> Floats:
         """Give the probability density of :meth:`sample` at points of the unit cube, shape (n, d); shape (n,).
 
-        Here an estimate from 1,000 draws of a copy of this teacher (Gaussian kernels, reflected at the faces).
+        Here an estimate from 1,000 draws of a copy of this teacher: Gaussian kernels, reflected at the faces, with
+        integers and categories anywhere in the cells of their values.
         A teacher that knows its density says it instead.
         """
-        draws = copy.deepcopy(self).sample(1000)
+        draws = spread_in_cells(copy.deepcopy(self).sample(1000), self.space)
         return kernel_density(self.space.check_points(points), draws)
 
 
@@ -210,6 +214,22 @@ def _with_checked_arguments(own: Callable[..., None]) -> Callable[..., None]:
             raise ValueError(f"{type(self).__name__} is not bound: begin its reset with super().reset(space, rng).")
 
     return reset
+
+
+def _with_checked_number(own: Callable[..., Floats]) -> Callable[..., Floats]:
+    """Give a ``sample`` that is asked for whole numbers of tasks only, of at least 0."""
+
+    @wraps(own)
+    def sample(self: Teacher, n: int = 1) -> Floats:
+        if type(n) is not int or n < 0:  # the usual case costs one comparison an episode
+            if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
+                raise ValueError(
+                    f"sample of {type(self).__name__} gives a whole number of tasks of at least 0, found n={n!r}."
+                )
+            n = int(n)
+        return own(self, n)
+
+    return sample
 
 
 def _all_or_nothing(load: Callable[..., None]) -> Callable[..., None]:

@@ -48,7 +48,7 @@ def check_rules(factory: Factory, *, seed: int = 0) -> Iterator[tuple[str, Teach
             rule(factory, seed)
         except TeacherError as error:
             yield sentence, error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             broken = TeacherError(
                 f"{type(factory()).__name__} raised {type(error).__name__} ({error}) where this is asked: "
                 f"{sentence.rstrip('.')}."

@@ -12,6 +12,10 @@ Floats = NDArray[np.float64]
 N_CELLS = 1000  # about this many cells or points stand for the cube: a millisecond for a mixture of ten
 
 
+_OWN_SEED = (2019, 1000, 6)
+"""Of points that are always the same; a seed that no run has, or they were the very numbers that a teacher draws."""
+
+
 def kernel_density(points: Floats, draws: Floats) -> Floats:
     """Estimate the density that m draws came from, by Gaussian kernels reflected at the faces of the unit cube.
 
@@ -46,7 +50,7 @@ def reference_points(space: TaskSpace) -> Floats:
     per_axis = cells_per_axis(space.dimension)
     if per_axis >= 3:
         return space.grid(per_axis)
-    return np.random.default_rng(0).random((N_CELLS, space.dimension))
+    return np.random.default_rng(_OWN_SEED).random((N_CELLS, space.dimension))
 
 
 def evenness(densities: Floats) -> float:
@@ -73,23 +77,52 @@ def box_evenness(widths: Floats) -> float:
     return max(0.0, 1.0 + float(np.log(volume) / np.log(N_CELLS))) if volume > 0.0 else 0.0
 
 
-def cell_evenness(tasks: Floats) -> float:
+def cell_evenness(tasks: Floats, space: TaskSpace) -> float:
     """Give :func:`evenness` of n tasks, shape (n, d), over the cells of the cube: 1 if no two share a cell."""
-    shares = np.unique(cell_numbers(tasks), axis=0, return_counts=True)[1] / len(tasks)
-    possible = min(len(tasks), float(cells_per_axis(tasks.shape[1])) ** tasks.shape[1])
+    shares = np.unique(cell_numbers(tasks, space), axis=0, return_counts=True)[1] / len(tasks)
+    possible = min(len(tasks), n_cells(space))
     return float(min(1.0, -(shares * np.log(shares)).sum() / np.log(possible))) if possible > 1 else 1.0
 
 
-def cell_numbers(tasks: Floats) -> NDArray[np.int64]:
-    """Give the cell (see :func:`cells_per_axis`) of each of n tasks, shape (n, d): a number, or a row of indices."""
-    dimension = tasks.shape[1]
-    per_axis = cells_per_axis(dimension)
-    indices = np.minimum((tasks * per_axis).astype(np.int64), per_axis - 1)
+def parts_per_axis(space: TaskSpace) -> NDArray[np.int64]:
+    """Give how many equal parts each axis has in about 1,000 cells of the cube, shape (d,).
+
+    As :func:`cells_per_axis`, but no more than an integer or category has values: uniform tasks are even over the
+    cells then, and all tasks of a small space cover them all.
+    """
+    per_axis = cells_per_axis(space.dimension)
+    return np.array([min(per_axis, feature.n_values or per_axis) for feature in space.features], dtype=np.int64)
+
+
+def n_cells(space: TaskSpace) -> float:
+    """Give the number of cells of :func:`parts_per_axis`; a float, since many axes have more than 2^63."""
+    return float(np.prod(parts_per_axis(space).astype(np.float64)))
+
+
+def cell_numbers(tasks: Floats, space: TaskSpace) -> NDArray[np.int64]:
+    """Give the cell (see :func:`parts_per_axis`) of each of n tasks, shape (n, d): a number, or a row of indices."""
+    parts = parts_per_axis(space)
+    indices = np.minimum((tasks * parts).astype(np.int64), parts - 1)
     # one number a cell is far quicker to sort than a row of indices; 2^63 cells have no number
-    return indices @ per_axis ** np.arange(dimension) if dimension < 63 else indices
+    return indices @ np.cumprod([1, *parts[:-1]]) if space.dimension < 63 else indices
 
 
-def covered_share(tasks: Floats) -> float:
-    """Give the share of the cells of the cube (see :func:`cells_per_axis`) that n tasks, shape (n, d), lie in."""
-    per_axis, dimension = cells_per_axis(tasks.shape[1]), tasks.shape[1]
-    return float(len(np.unique(cell_numbers(tasks), axis=0)) / float(per_axis) ** dimension)
+def covered_share(tasks: Floats, space: TaskSpace) -> float:
+    """Give the share of the cells of the cube (see :func:`parts_per_axis`) that n tasks, shape (n, d), lie in."""
+    return float(len(np.unique(cell_numbers(tasks, space), axis=0)) / n_cells(space))
+
+
+def spread_in_cells(tasks: Floats, space: TaskSpace) -> Floats:
+    """Give n tasks, shape (n, d), whose integers and categories lie anywhere in their values' cells.
+
+    A task that was played stands at its values' centres, for all points of their cells: kernels at centres would be
+    peaks with nothing between them. The places are pseudo-random, and always the same.
+    """
+    if all(feature.kind == "real" for feature in space.features):
+        return tasks
+    spread, places = tasks.copy(), np.random.default_rng(_OWN_SEED).random(tasks.shape)
+    for axis, feature in enumerate(space.features):
+        if (n := feature.n_values) is not None:
+            values = np.minimum((tasks[:, axis] * n).astype(np.int64), n - 1)
+            spread[:, axis] = (values + places[:, axis]) / n
+    return spread

@@ -206,7 +206,7 @@ class GoalGAN(Teacher):
         """
         draws = copy.deepcopy(self).sample(1000 * self.n_rollouts)[:: self.n_rollouts]
         numbers = {
-            "entropy": cell_evenness(draws),
+            "entropy": cell_evenness(draws, self.space),
             "n_fits": float(self._n_fits),
             "n_replay": float(len(self._replay)),
         }

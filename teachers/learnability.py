@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
-from lifelong_rl.teachers.density import covered_share, evenness, kernel_density, reference_points
+from lifelong_rl.teachers.density import covered_share, evenness, kernel_density, reference_points, spread_in_cells
 from lifelong_rl.teachers.states import check_rows, check_shapes
 
 RANDOM, LEARNABILITY, PROGRESS = range(3)
@@ -174,9 +174,11 @@ class Learnability(Teacher):
         if not len(self._learnable):
             return np.ones(len(points))
         progress_fraction = max(0.0, 1.0 - self.random_fraction - self.learnability_fraction)
-        density = self.random_fraction + self.learnability_fraction * kernel_density(points, self._learnable)
+        density = self.random_fraction + self.learnability_fraction * kernel_density(
+            points, spread_in_cells(self._learnable, self.space)
+        )
         if len(self._progressing):
-            density += progress_fraction * kernel_density(points, self._progressing)
+            density += progress_fraction * kernel_density(points, spread_in_cells(self._progressing, self.space))
         return density
 
     def diagnostics(self) -> dict[str, float]:
@@ -188,7 +190,7 @@ class Learnability(Teacher):
         """
         numbers = {"entropy": evenness(self.density(reference_points(self.space)))}
         if self._n_episodes:
-            numbers["coverage"] = covered_share(self._recent()[0])
+            numbers["coverage"] = covered_share(self._recent()[0], self.space)
         if len(self._learnable):
             numbers["mean_learnability"] = self._mean_learnability
         if len(self._progressing):

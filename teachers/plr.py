@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from lifelong_rl.envs.space import TaskSpace
 from lifelong_rl.teachers.base import Floats, Outcomes, Teacher, check_ranges
-from lifelong_rl.teachers.density import cells_per_axis, covered_share, evenness, kernel_density
+from lifelong_rl.teachers.density import (
+    cell_numbers,
+    covered_share,
+    evenness,
+    kernel_density,
+    n_cells,
+    spread_in_cells,
+)
 from lifelong_rl.teachers.ranking import Ranking
 from lifelong_rl.teachers.states import check_rows
 
@@ -236,7 +243,7 @@ class PLR(Teacher):
         ranks = np.cumsum(self.probabilities())
         # 1,000 even quantiles of the levels: draws without chance, so that looking changes nothing
         chosen = np.searchsorted(ranks, (np.arange(1000) + 0.5) / 1000 * ranks[-1])
-        return uniform + share * kernel_density(points, self._levels[chosen])
+        return uniform + share * kernel_density(points, spread_in_cells(self._levels[chosen], self.space))
 
     def diagnostics(self) -> dict[str, float]:
         """Give numbers worth a curve; undefined ones are left out.
@@ -249,7 +256,7 @@ class PLR(Teacher):
         numbers = {"n_levels": float(n)}
         if n:
             numbers["mean_score"] = float(self._ranking.scores.mean())
-            numbers["coverage"] = covered_share(self._levels[:n])
+            numbers["coverage"] = covered_share(self._levels[:n], self.space)
             if (entropy := self._entropy()) is not None:
                 numbers["entropy"] = entropy
         if self._n_drawn:
@@ -258,15 +265,12 @@ class PLR(Teacher):
         return numbers
 
     def _entropy(self) -> float | None:
-        dimension = self.space.dimension
-        per_axis = cells_per_axis(dimension)
-        if per_axis**dimension > 10_000:
+        if n_cells(self.space) > 10_000:
             return None  # more cells than can be counted at each look
-        places = np.minimum((self._levels[: len(self._ranking)] * per_axis).astype(np.int64), per_axis - 1)
-        cells = places @ per_axis ** np.arange(dimension)
-        share = self._replayed_share
-        shares = share * np.bincount(cells, self.probabilities(), per_axis**dimension)
-        return evenness(shares + (1.0 - share) / per_axis**dimension)
+        cells = cell_numbers(self._levels[: len(self._ranking)], self.space)
+        shares = np.full(int(n_cells(self.space)), 1.0 - self._replayed_share) / n_cells(self.space)
+        np.add.at(shares, cells, self._replayed_share * self.probabilities())
+        return evenness(shares)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the levels with all that is known of each, counters and generator."""

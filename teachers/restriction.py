@@ -15,6 +15,7 @@ from lifelong_rl.teachers.base import Floats, Outcomes, Teacher
 from lifelong_rl.teachers.composed import ComposedTeacher, Entry
 from lifelong_rl.teachers.open_draws import OpenDraws
 
+_BELOW_1 = 1.0 - 1e-9  # the end of a value's cell stays in it
 ROUNDING = 1e-9  # a coordinate that went into a feature's unit and back may step outside by that
 
 
@@ -101,12 +102,16 @@ class Restriction(ComposedTeacher):
     def to_part(self, points: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Map points of the whole space's cube, shape (n, d), to the sub-space's, shape (n, d'); say which lie there.
 
-        A point outside gets coordinates that mean nothing.
+        A point outside gets coordinates that mean nothing; integers and categories get their cells' centres.
         """
+        return self._to_part(points, keeps_place=False)
+
+    def _to_part(self, points: Floats, *, keeps_place: bool) -> tuple[Floats, NDArray[np.bool_]]:
+        """As :meth:`to_part`; keeps_place: whether a point keeps its place in its values' cells, for a density."""
         part = np.empty((len(points), self._inner.dimension))
         is_inside = np.ones(len(points), dtype=bool)
         for i, axis in enumerate(self._axes):
-            coordinates, is_on = axis.to_part(points[:, i])
+            coordinates, is_on = axis.to_part(points[:, i], keeps_place)
             is_inside &= is_on
             if axis.column is not None:
                 part[:, axis.column] = coordinates
@@ -120,7 +125,7 @@ class Restriction(ComposedTeacher):
         """
         if not all(axis.volume > 0.0 for axis in self._axes):
             return Teacher.density(self, points)
-        part, is_inside = self.to_part(self.space.check_points(points))
+        part, is_inside = self._to_part(self.space.check_points(points), keeps_place=True)
         density = np.zeros(len(part))
         if is_inside.any():
             density[is_inside] = self._child.density(part[is_inside])
@@ -168,15 +173,16 @@ class _Axis:
         index = entry + self.kept.start if isinstance(self.kept, range) else self.kept[entry]
         return (index + 0.5) / self.n_values  # the centre: rounding cannot reach another value
 
-    def to_part(self, coordinates: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    def to_part(self, coordinates: Floats, keeps_place: bool) -> tuple[Floats, NDArray[np.bool_]]:
         if self.kept is not None and self.n_values is not None:
             value = np.minimum((coordinates * self.n_values).astype(np.intp), self.n_values - 1)
+            place = np.minimum(coordinates * self.n_values - value, _BELOW_1) if keeps_place else 0.5
             if isinstance(self.kept, range):
                 offset = value - self.kept.start
                 is_inside = (offset >= 0) & (offset < len(self.kept))
-                return (np.where(is_inside, offset, 0) + 0.5) / len(self.kept), is_inside
+                return (np.where(is_inside, offset, 0) + place) / len(self.kept), is_inside
             is_kept = value[:, None] == self.kept
-            return (is_kept.argmax(axis=1) + 0.5) / len(self.kept), is_kept.any(axis=1)
+            return (is_kept.argmax(axis=1) + place) / len(self.kept), is_kept.any(axis=1)
         if self.column is None:
             return coordinates, np.abs(coordinates - self.start) <= ROUNDING
         inside = (coordinates - self.start) / self.volume

@@ -1,18 +1,13 @@
 """The command line: bad input is one clear error, plug-ins work, and help is quick."""
 
 import json
-import shlex
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cli_toys import TINY, assert_refused, train_arguments
 
-from lifelong_rl.cli import main, parse, parse_options
-from lifelong_rl.scenarios import SCENARIOS
-
-TINY = ["policy_kwargs.net_arch=[16]", "learning_starts=30", "batch_size=16", "buffer_size=500"]
+from lifelong_rl.cli import main
 
 
 @pytest.fixture
@@ -21,28 +16,6 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
-
-
-def train_arguments(*others: str) -> list[str]:
-    """Give a tiny run's arguments, where ``others`` do not say otherwise."""
-    given = {other.split("=")[0] for other in others}
-    small = {"--steps": "200", "--tasks": "2", "--eval-every": "100", "--eval-episodes": "1"}
-    defaults = [part for flag, value in small.items() if flag not in given for part in (flag, value)]
-    options = [] if "--agent" in given else ["--agent-options", *TINY]
-    return ["train", *others, *defaults, "--quiet", *options]
-
-
-def assert_refused(arguments, capsys, *words):
-    """Check for exit status 2 and one line of error with all the words; gives the line."""
-    capsys.readouterr()
-    assert main(arguments) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    lines = said.err.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: "), said.err
-    for word in words:
-        assert word in lines[0]
-    return lines[0]
 
 
 # Bad input, before anything is written
@@ -107,7 +80,7 @@ BAD_ARGUMENTS = {
     "no tasks": (["--tasks", "0"], ["at least one task", "0"]),
     "less than no tasks": (["--tasks=-2"], ["at least one task", "-2"]),
     "less than no test tasks": (["--curriculum", "random", "--tasks=-2"], ["at least one task", "-2"]),
-    "negative steps": (["--steps=-4"], ["steps", "-2"]),
+    "negative steps": (["--steps=-4"], ["steps", "at least 1", "-4"]),
     "negative seed": (["--seed=-1"], ["seed", "-1"]),
     "no environments": (["--n-envs", "0"], ["n_envs must be at least 1"]),
     "no evaluation": (["--eval-every", "0"], ["eval_every must be at least 1"]),
@@ -423,140 +396,3 @@ def test_a_teacher_of_ones_own_trains_and_resumes(place, monkeypatch):
     (run / "checkpoints" / f"{200:012d}" / "run.npz").unlink()  # back to the one before
     assert main(["resume", str(run), "--quiet"]) == 0
     assert [(run / name).read_bytes() for name in ("episodes.jsonl", "evaluations.jsonl")] == whole
-
-
-# Reports
-
-
-@pytest.fixture(scope="module")
-def two_seeds(tmp_path_factory):
-    runs = tmp_path_factory.mktemp("seeds")
-    for seed in ("0", "1"):
-        assert main(train_arguments("--seed", seed, "--runs", str(runs))) == 0
-    return runs / "point-goal"
-
-
-def test_a_report_shows_an_interval_over_seeds_and_none_for_one(two_seeds, capsys):
-    assert main(["report", str(two_seeds)]) == 0
-    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| dqn on point-goal"))
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[:2] == ["dqn on point-goal (condensed)", "2"]
-    assert any("[" in cell and cell.endswith("]") for cell in cells[2:])
-    assert main(["report", str(two_seeds / "dqn-condensed-s0")]) == 0
-    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| dqn on point-goal"))
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1] == "1" and "[" not in row
-
-
-def test_a_report_is_a_page_where_it_was_asked_for_and_of_each_run_too(two_seeds, tmp_path, capsys):
-    assert main(["report", str(two_seeds), "--output", str(tmp_path / "paper"), "--each"]) == 0
-    assert f"Report: {tmp_path / 'paper' / 'index.html'}" in capsys.readouterr().out
-    for folder in (tmp_path / "paper", *(two_seeds / f"dqn-condensed-s{seed}" / "report" for seed in (0, 1))):
-        assert {"index.html", "report.md", "tables.tex", "metrics.csv", "figures"} <= {
-            p.name for p in folder.iterdir()
-        }
-    assert "report/index.html" in (tmp_path / "paper" / "index.html").read_text()
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.tex").touch()
-    assert_refused(
-        ["report", str(two_seeds), "--output", str(tmp_path / "thesis")], capsys, "no report's", "--output"
-    )
-
-
-def test_a_damaged_run_among_others_is_a_warning(two_seeds, tmp_path, capsys):
-    shutil.copytree(two_seeds, tmp_path / "runs")
-    (tmp_path / "runs" / "dqn-condensed-s1" / "config.json").write_text("{")
-    assert main(["report", str(tmp_path / "runs")]) == 0
-    printed = capsys.readouterr()
-    assert "dqn-condensed-s1: left out" in printed.err and "damaged" in printed.err
-    assert "| dqn on point-goal (condensed) | 1 " in printed.out
-
-
-def test_two_runs_are_compared_as_text_and_as_json(two_seeds, capsys):
-    paths = [str(two_seeds / f"dqn-condensed-s{seed}") for seed in (0, 1)]
-    assert main(["compare", *paths]) == 0
-    assert "not paired: they share fewer than two seeds" in capsys.readouterr().out
-    assert main(["compare", *paths, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["a"]["seeds"], found["b"]["seeds"], found["is_paired"]) == ([0], [1], False)
-    assert all(metric["difference_interval"] is None and metric["reason"] for metric in found["metrics"])
-    assert_refused(["compare", paths[0]], capsys, "must hold two groups")
-    assert_refused(["compare", "nowhere", paths[0]], capsys, "nowhere does not exist")
-
-
-def test_a_report_says_why_a_metric_is_undefined(two_seeds, capsys):
-    assert main(["report", str(two_seeds), "--reasons"]) == 0
-    assert "cw/forward_transfer: " in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_a_report_can_train_the_references_it_lacks(two_seeds, capsys):
-    assert main(["report", str(two_seeds / "dqn-condensed-s0"), "--references"]) == 0
-    metrics = json.loads((two_seeds / "dqn-condensed-s0" / "metrics.json").read_text())
-    found = {f"{m['family']}/{m['name']}": m for m in metrics}
-    assert len([path for path in (two_seeds / ".references").iterdir() if path.is_dir()]) == 2
-    assert "reference" not in (found["cw/forward_transfer"]["reason"] or "")
-
-
-def test_the_commands_of_the_page_on_reports_parse():
-    page = (Path(__file__).resolve().parents[1] / "docs" / "report.md").read_text()
-    commands = [line.strip() for line in page.splitlines() if line.startswith("    lifelong-rl ")]
-    assert len(commands) >= 6
-    for command in commands:
-        parse(shlex.split(command.split(" #")[0])[1:])
-
-
-# Lists, help, options
-
-
-@pytest.mark.parametrize(
-    ("room", "names"),
-    [
-        ("envs", ["point-goal", "cartpole-physics", "pendulum-physics"]),
-        ("agents", ["sac", "td3", "dqn", "ppo"]),
-        ("components", ["reservoir-replay", "distillation"]),
-        ("teachers", ["random", "alp-gmm"]),
-        ("scenarios", list(SCENARIOS)),
-        ("metrics", ["gem", "cw"]),
-    ],
-)
-def test_each_room_lists_what_is_built_in_with_a_sentence(room, names, capsys):
-    assert main(["list", room]) == 0
-    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert set(names) <= set(lines)
-    assert all(sentence.strip() for sentence in lines.values())
-
-
-def test_help_of_every_command_imports_neither_torch_nor_stable_baselines():
-    code = """
-import sys
-from lifelong_rl.cli import main
-for command in ([], ["train"], ["resume"], ["report"], ["compare"], ["list"]):
-    try:
-        main([*command, "--help"])
-    except SystemExit as end:
-        assert end.code == 0
-slow = {"torch", "stable_baselines3", "matplotlib", "sklearn", "scipy"} & set(sys.modules)
-assert not slow, slow
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    for words in ("Environment steps between evaluations", "--agent-options"):
-        assert words in done.stdout
-
-
-def test_values_of_options_are_json_or_python_or_text():
-    given = ["a=1", "b=1e-3", "c=true", "d=True", "e=None", "f=null", "g=[64,64]", "h=text", "i=1_000", "j=a=b", "k="]
-    values = [1, 1e-3, True, True, None, None, [64, 64], "text", 1000, "a=b", ""]
-    assert parse_options(given) == dict(zip("abcdefghijk", values, strict=True))
-
-
-def test_dots_in_a_key_nest_but_not_those_of_a_plug_in():
-    assert parse_options(["a.b=1", "a.c.d=2"]) == {"a": {"b": 1, "c": {"d": 2}}}
-    assert parse_options(["my.room.parts:Part.n=3"]) == {"my.room.parts:Part": {"n": 3}}
-
-
-@pytest.mark.parametrize("pairs", [["a"], ["=3"], ["a=1", "a.b=2"]])
-def test_options_that_do_not_read_are_refused(pairs):
-    with pytest.raises(ValueError, match="option"):
-        parse_options(pairs)

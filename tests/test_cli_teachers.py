@@ -73,6 +73,13 @@ class Hopeless(Ladder):
         return {}["boom"]
 
 
+class Hoarder(Ladder):
+    """Keeps what no checkpoint can hold."""
+
+    def state_dict(self):
+        return {**super().state_dict(), "seen": {1, 2}}
+
+
 nobody = None
 '''
 
@@ -184,6 +191,10 @@ def test_a_users_teacher_trains_shows_its_curves_and_resumes_as_if_it_had_never_
     [
         ("Ragged", "failed at sample: sample(1) gave 2 tasks"),
         ("Hopeless", "failed at update: update raised KeyError: 'boom' (my_module.py, line "),
+        (
+            "Hoarder",
+            "failed at state_dict: state_to_bytes raised TypeError: state.seen is a set; a state holds arrays",
+        ),
     ],
 )
 def test_a_teacher_that_fails_in_training_is_one_sentence_with_its_name(name, words, place, capsys):

@@ -1,10 +1,12 @@
 """The blocks of the pages on teachers, metrics, diagnostics and logs work as they stand; teachers' commands parse."""
 
 import doctest
+import json
 import re
 import runpy
 import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ from lifelong_rl.evaluation import FAMILIES as METRIC_FAMILIES
 from lifelong_rl.evaluation import EvaluationLog, score
 from lifelong_rl.scenarios import Scenario
 from lifelong_rl.teachers import TEACHERS, make_teacher
+from lifelong_rl.tracking.costs import PHASES, Costs
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "teachers"
 DIAGNOSTICS = (PAGES.parent / "diagnostics.md").read_text()
+COSTS = (PAGES.parent / "costs.md").read_text()
 PAGE = (PAGES / "write-your-own.md").read_text()
 METRICS = Path(__file__).resolve().parents[1] / "docs" / "metrics"
 METRICS_PAGE = (METRICS / "index.md").read_text()
@@ -137,15 +141,22 @@ def test_the_links_of_the_metrics_pages_lead_somewhere():
             assert (METRICS / target).is_file(), (page.name, target)
 
 
-@pytest.mark.parametrize("section", DIAGNOSTICS.split("\n## ")[1:], ids=lambda text: text.split("\n")[0])
-def test_the_blocks_of_a_diagnostic_print_what_the_page_says(section, tmp_path, monkeypatch):
+@pytest.mark.parametrize("text", [*DIAGNOSTICS.split("\n## ")[1:], COSTS], ids=lambda text: text.split("\n")[0])
+def test_the_blocks_of_diagnostics_and_costs_print_what_the_page_says(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = "\n".join(re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL))
-    test = doctest.DocTestParser().get_doctest(text, {}, "diagnostics.md", "diagnostics.md", 0)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(code, {}, "page", "page", 0)
     assert test.examples
     printed: list[str] = []
     doctest.DocTestRunner().run(test, out=printed.append)
     assert not printed, "".join(printed)
+
+
+def test_the_page_on_costs_names_every_field_and_phase_and_its_file_can_be_read():
+    for name in (*(f.name for f in fields(Costs)), *PHASES):
+        assert f"| `{name}` |" in COSTS
+    example = json.loads(re.search(r"```json\n(.*?)```", COSTS, flags=re.DOTALL).group(1))
+    assert Costs.from_json(example).to_json() | {"memory": example["memory"]} == example
 
 
 def test_the_blocks_of_the_page_on_reading_logs_run_one_after_the_other(tmp_path, monkeypatch, capsys):

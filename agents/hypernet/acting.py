@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, Predictor
+from lifelong_rl.agents.hypernet.inference import TaskFilter
 from lifelong_rl.agents.hypernet.planners.planner import Plan, Planner
 from lifelong_rl.agents.hypernet.reward import TaskReward
 from lifelong_rl.agents.hypernet.rollout import PredictionLimits, Rollout
@@ -31,8 +32,8 @@ class Acting:
     """What was observed at the last call, shape (n, observation)."""
     actions: NDArray[Any] | None = None
     """What was done then, shape (n, action)."""
-    beliefs: dict[str, Any] = field(default_factory=dict)
-    """What is believed about the tasks that are played; empty where they are told."""
+    belief: TaskFilter | None = None
+    """What is believed about the tasks that are played; None where they are told, or there is nothing to choose."""
 
 
 class LearnedStep:

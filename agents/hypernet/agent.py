@@ -20,10 +20,12 @@ from lifelong_rl.agents.hypernet import saving
 from lifelong_rl.agents.hypernet.acting import Acting, ModelActor
 from lifelong_rl.agents.hypernet.curves import Curves
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
+from lifelong_rl.agents.hypernet.inference import TaskFilter, calibrate
 from lifelong_rl.agents.hypernet.learner import Update
 from lifelong_rl.agents.hypernet.mechanisms import check_mechanism, make_learner
 from lifelong_rl.agents.hypernet.planners import make_planner
 from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward
+from lifelong_rl.agents.hypernet.task_models import TaskModels
 from lifelong_rl.agents.hypernet.transitions import Transitions
 from lifelong_rl.agents.hypernet.vectors import checked_spaces, own_next
 from lifelong_rl.agents.saved_components import made_components
@@ -31,6 +33,9 @@ from lifelong_rl.envs.lookup import unknown_name
 
 # The children of the agent's seed, one an owner; a number here must never change its owner.
 MODEL, LEARNER, EXPLORATION, HELD_OUT, PLANNING, ACTING, WEIGHTS = range(7)
+
+HELD_OUT_STRETCH = 10
+"""Neighbouring steps that are held out of training together."""
 
 
 class HyperCRL:
@@ -128,7 +133,8 @@ class HyperCRL:
             )
         self.rng = self._rng(EXPLORATION)
         self.generator = self._torch_generator(PLANNING)
-        self.data = Transitions(*self.sizes, held_out=held_out, rng=self._rng(HELD_OUT))
+        # Held out in stretches: a step's neighbours are predicted too well to say how far off a new episode will be.
+        self.data = Transitions(*self.sizes, held_out=held_out, rng=self._rng(HELD_OUT), stretch=HELD_OUT_STRETCH)
         self.components = list(components)
         self.bus = Bus(self.components, self, seed)
         self.bus.build()
@@ -147,6 +153,7 @@ class HyperCRL:
         self.plans = self.actor.fresh(self.env.num_envs)
         self.curves = Curves()
         self.logger: Any = None
+        self._filter: TaskFilter | None = None  # of one environment, with limits that take a while to find
 
     # Construction
 
@@ -206,7 +213,7 @@ class HyperCRL:
                 self.numbers[task.id] = number
         self.steps_since_training = 0
         self.data.clear()
-        self.actor.model_changed()
+        self._model_changed()
         self.plans = self.actor.fresh(self.env.num_envs)
 
     def end_task(self) -> None:
@@ -216,7 +223,8 @@ class HyperCRL:
         if self.steps_since_training:
             self._train()
         self.dynamics.end_task(self.current, self.data)
-        self.actor.model_changed()
+        calibrate(self.dynamics, self.current, self.data, self.stride)
+        self._model_changed()
         if self.bus.listens("end_task"):
             observations, actions, rewards, following = self.data.columns()
             self.bus.end_task(TaskData(observations, actions, rewards, following))
@@ -329,9 +337,13 @@ class HyperCRL:
             self.dynamics.fit(self.current, self.data, self.n_updates, self.batch_size, self._note_update)
             self.curves.error = self.dynamics.error(self.current, self.data.columns(held_out=True))
         self.steps_since_training = 0
-        self.actor.model_changed()
+        self._model_changed()
         if self.bus.listens("tick"):
             self.bus.tick(self.curves.scalars())
+
+    def _model_changed(self) -> None:
+        self.actor.model_changed()
+        self._filter = None
 
     def _note_update(self, update: Update) -> None:
         self._n_updates += 1
@@ -357,7 +369,8 @@ class HyperCRL:
         """Give actions for observations (n, observation), or for one, and the state for the next call.
 
         The state holds the plans from which the next search starts; without it each call plans afresh, in two
-        searches. ``deterministic`` leaves the exploration noise out. A task that is not told is the one trained last.
+        searches. ``deterministic`` changes nothing: exploration noise is for training alone. A task that is not
+        told, or not known, is inferred from the transitions that the state remembers.
         """
         observation = np.asarray(observation, dtype=np.float32)
         seen = np.atleast_2d(observation)
@@ -370,10 +383,11 @@ class HyperCRL:
         starts = np.zeros(len(seen), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
         plans = self.actor.restarted(acting.plans, starts)
         generator = torch.Generator().manual_seed(_mixed(self.seed, acting.n_calls))
+        belief: TaskFilter | None = None
         if self.dynamics.n_tasks == 0:
             actions = self._untaught(len(seen), generator)
         else:
-            tasks = np.full(len(seen), self._number_of(task))
+            tasks, belief = self._numbers_of(task, acting, seen, starts)
             self._note_errors(acting, seen, starts, task)
             if self.bus.listens("route"):
                 self.bus.route(RouteContext("eval", task, seen))
@@ -382,20 +396,47 @@ class HyperCRL:
                 _, _, cold = self.actor.plan(seen, plans, tasks, rewards, generator)
                 plans = cold.plans if len(cold.plans) == len(plans) else plans
             actions, plans, _ = self.actor.plan(seen, plans, tasks, rewards, generator)
-        following = Acting(plans, acting.n_calls + 1, seen.copy(), actions)  # callers write into their observations
+        # copied, since callers write into their observations
+        following = Acting(plans, acting.n_calls + 1, seen.copy(), actions, belief)
         return (actions if observation.ndim > 1 else actions[0]), following
 
     def _untaught(self, n: int, generator: torch.Generator) -> NDArray[np.float32]:
         low, high = self.actor.low, self.actor.high
-        drawn = low + (high - low) * torch.rand(n, len(low), generator=generator).to(low)
+        drawn = low + (high - low) * torch.empty(n, len(low)).uniform_(generator=generator).to(low)
         return drawn.cpu().numpy().astype(np.float32)
 
-    def _number_of(self, task: TaskInfo | None) -> int:
-        """Give the task to plan with: the one told where it is known, else the one trained last."""
+    def _numbers_of(
+        self, task: TaskInfo | None, acting: Acting, seen: NDArray[Any], starts: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], TaskFilter | None]:
+        """Give each environment's task to plan with, shape (n,), and what that was inferred from, if it was.
+
+        It is the task that was told, where it is known. Else it is the known task that the episode's transitions fit
+        best; the one trained last before there are any, and where they fit none.
+        """
         known = None if task is None or task.id is None else self.numbers.get(task.id)
         if known is not None:
-            return known
-        return self.dynamics.n_tasks - 1 if self.current is None else self.current
+            return np.full(len(seen), known), None
+        assert self.current is not None
+        tasks = np.full(len(seen), self.current)
+        belief = self._updated_belief(acting, seen, starts)
+        if belief is None:
+            return tasks, None
+        fits = (belief.n_seen > 0) & ~belief.is_unknown
+        return np.where(fits, belief.most_likely, tasks), belief
+
+    def _updated_belief(self, acting: Acting, seen: NDArray[Any], starts: NDArray[np.bool_]) -> TaskFilter | None:
+        """Give the belief about the tasks after the last transitions; None where there is nothing to choose from."""
+        is_blind = self.dynamics.settings.learns_reward or self.dynamics.n_calibrated < 2  # rewards are not seen here
+        if is_blind or acting.observations is None or acting.actions is None:
+            return None
+        if self._filter is None:
+            self._filter = TaskFilter(TaskModels(self.dynamics), 1)
+        before = acting.belief
+        is_same = before is not None and before.models is self._filter.models and before.n_envs == len(seen)
+        belief = before.copied() if before is not None and is_same else self._filter.for_envs(len(seen))
+        belief.update(acting.observations, acting.actions, seen)
+        belief.restart(starts)
+        return belief
 
     def _note_errors(
         self, acting: Acting, seen: NDArray[Any], starts: NDArray[np.bool_], task: TaskInfo | None
@@ -438,7 +479,12 @@ class HyperCRL:
 
     def memory(self) -> list[Held]:
         """Say what is held in memory: the model's parts, the current task's transitions, and each component."""
-        held = [*self.dynamics.learner.memory(), Held("transitions", "buffer", self.data.n_bytes)]
+        laws = sum(scales.law.n_bytes for scales in self.dynamics.scales if scales.law is not None)
+        held = [
+            *self.dynamics.learner.memory(),
+            Held("transitions", "buffer", self.data.n_bytes),
+            Held("laws of the tasks' errors", "statistics", laws),
+        ]
         for component in self.components:
             name = type(component).__name__
             held += [Held(name, kind, n_bytes) for kind, n_bytes in component.cost().by_kind().items()]

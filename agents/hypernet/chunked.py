@@ -32,7 +32,7 @@ class _InChunks(Hypernetwork):
         if self.chunk_size < 1:
             raise ValueError(f"chunk_size must be at least 1, found {chunk_size}.")
         self.n_chunks = math.ceil(target.n_weights / self.chunk_size)
-        drawn = torch.randn(self.n_chunks, n_chunk_embedding, generator=generator)
+        drawn = torch.empty(self.n_chunks, n_chunk_embedding).normal_(generator=generator)
         self.chunk_embeddings = torch.nn.Parameter(drawn)
         self.base = torch.nn.Parameter(target.initial(generator)) if has_base else None
 

@@ -105,6 +105,11 @@ class DynamicsModel:
         """Tasks that have begun."""
         return self.learner.n_tasks
 
+    @property
+    def n_calibrated(self) -> int:
+        """Tasks whose errors' law is known, so that transitions can be told to be theirs."""
+        return sum(scales.law is not None for scales in self.scales)
+
     # The loss
 
     def bounds(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

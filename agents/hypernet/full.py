@@ -52,7 +52,7 @@ class FullHypernetwork(Hypernetwork):
             parts = [xavier(size, n_hidden, generator) for size in self.target.tensor_sizes]
             self.head.weight.copy_(torch.cat(parts))
         else:
-            drawn = 2 * torch.rand(self.head.weight.shape, generator=generator) - 1
+            drawn = 2 * torch.empty(self.head.weight.shape).uniform_(generator=generator) - 1
             self.head.weight.copy_(drawn * HEAD_SCALE / n_hidden**0.5)
             self.head.bias.copy_(self.target.initial(generator))
 

@@ -44,7 +44,7 @@ class Hypernetwork(torch.nn.Module):
     def add_task(self, generator: torch.Generator) -> int:
         """Give a new task an embedding drawn from N(0, 1), as von Oswald et al. (2020); give the task's number."""
         reference = next(p for p in self.parameters())
-        drawn = torch.randn(self.n_embedding, generator=generator)
+        drawn = torch.empty(self.n_embedding).normal_(generator=generator)
         self.embeddings.append(torch.nn.Parameter(drawn.to(reference)))
         return self.n_tasks - 1
 
@@ -87,4 +87,4 @@ def multi_layer_perceptron(
 def xavier(outputs: int, inputs: int, generator: torch.Generator) -> torch.Tensor:
     """Draw a matrix (outputs, inputs), uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010)."""
     bound = math.sqrt(6 / (inputs + outputs))
-    return (2 * torch.rand(outputs, inputs, generator=generator) - 1) * bound
+    return (2 * torch.empty(outputs, inputs).uniform_(generator=generator) - 1) * bound

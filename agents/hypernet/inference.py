@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel
-from lifelong_rl.agents.hypernet.novelty import cusum_limits, cusum_step, window_limits, window_statistic
+from lifelong_rl.agents.hypernet.novelty import cusum_limits, cusum_step, window_statistic
 from lifelong_rl.agents.hypernet.residuals import FEWEST_ROWS, ResidualLaw
 from lifelong_rl.agents.hypernet.task_models import TaskModels, reference_outputs
 from lifelong_rl.agents.hypernet.transitions import Array, Transitions
@@ -21,7 +22,7 @@ from lifelong_rl.agents.hypernet.transitions import Array, Transitions
 def calibrate(model: DynamicsModel, task: int, data: Transitions, n_streams: int = 1) -> ResidualLaw | None:
     """Fit the law of a task's errors to its transitions, and keep it with the task's scales.
 
-    Call it after :meth:`DynamicsModel.end_task`, before the data go: nothing but the law is kept, about 10 KB. data:
+    Call it after :meth:`DynamicsModel.end_task`, before the data go: nothing but the law is kept, about 20 KB. data:
     in the order of time; n_streams: parallel environments, row i being of environment i modulo n_streams. Gives None,
     and leaves the task without a law, where there are fewer than 30 transitions.
     """
@@ -83,7 +84,7 @@ def infer(
     evidence = models.evidence(observations, actions, following, rewards)
     totals = evidence.log_likelihoods.sum(axis=1)
     belief = softmax(totals + log_prior(models, prior), axis=1)
-    limits = window_limits(models.laws, shape[1], false_alarm_rate, np.random.default_rng(0))
+    limits = models.window_limits(shape[1], false_alarm_rate)
     novelty = (window_statistic(evidence.scores) / limits).min(axis=1)
     most_likely = np.array(models.tasks)[belief.argmax(axis=1)]
     return Inference(models.tasks, totals, belief, most_likely, novelty, novelty > 1)
@@ -154,14 +155,28 @@ class TaskFilter:
 
     def _clear(self) -> None:
         shape = (self.n_envs, self.models.n_tasks)
-        self.log_likelihoods = np.zeros(shape)
+        self.log_likelihoods: Array = np.zeros(shape)
         """Log-likelihood of the episode so far, older steps weighted less, shape (n_envs, k)."""
-        self.cusums = np.zeros(shape)
+        self.cusums: Array = np.zeros(shape)
         """Page's sums, shape (n_envs, k)."""
         self.n_seen = np.zeros(self.n_envs, dtype=np.int64)
         """Transitions since the start, shape (n_envs,)."""
         self.is_unknown = np.zeros(self.n_envs, dtype=bool)
         """Whether an alarm was raised since the start, shape (n_envs,)."""
+
+    def for_envs(self, n_envs: int) -> TaskFilter:
+        """Give a filter of the same models and limits for other environments, which has seen nothing yet."""
+        other = copy.copy(self)
+        other.n_envs = n_envs
+        other._clear()
+        return other
+
+    def copied(self) -> TaskFilter:
+        """Give a filter that has seen the same and goes its own way from here; models and limits are shared."""
+        other = copy.copy(self)
+        other.n_seen, other.is_unknown = self.n_seen.copy(), self.is_unknown.copy()
+        other.log_likelihoods, other.cusums = self.log_likelihoods.copy(), self.cusums.copy()
+        return other
 
     def renew(self, models: TaskModels) -> None:
         """Go on with models of new weights; what was seen is kept if they are of the same tasks, else forgotten."""
@@ -196,7 +211,7 @@ class TaskFilter:
     @property
     def most_likely(self) -> NDArray[np.int64]:
         """Number of the most probable task in each environment, shape (n_envs,)."""
-        return np.array(self.models.tasks)[self.belief.argmax(axis=1)]
+        return np.asarray(np.array(self.models.tasks)[self.belief.argmax(axis=1)])
 
     @property
     def novelty(self) -> Array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammaln, ndtri
 
 from lifelong_rl.agents.hypernet.transitions import Array
@@ -16,7 +17,7 @@ FEWEST_ROWS = 30
 """Rows below which no law is fitted."""
 N_KNOTS = 257
 """Quantiles kept of a task's distances, at most."""
-N_SCORES = 2048
+N_SCORES = 8192
 """Scores kept in the order of time, at most; they say how much neighbouring errors resemble each other."""
 WIDEST_INPUT = 4.0
 """Deviations from the mean at which an input is cut off before the scale is read from it: no extrapolation."""
@@ -68,7 +69,7 @@ class ResidualLaw:
     """What the model said of :meth:`reference_inputs` when its errors were measured, shape (256, outputs)."""
 
     @classmethod
-    def fit(cls, inputs: Array, errors: Array, is_held_out: Array, n_streams: int = 1) -> ResidualLaw:
+    def fit(cls, inputs: Array, errors: Array, is_held_out: NDArray[np.bool_], n_streams: int = 1) -> ResidualLaw:
         """Fit scale, shape and scores to n rows in the order of time.
 
         inputs: scaled, (n, inputs). errors: in units of the targets' deviation, (n, outputs). is_held_out: (n,) bool;
@@ -134,6 +135,11 @@ class ResidualLaw:
         peak = gammaln((nu + n) / 2) - gammaln(nu / 2) - n / 2 * np.log(nu * np.pi)
         return float(peak + np.log(np.diag(self.whitening)).sum())
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the arrays take."""
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+
     def state_dict(self) -> dict[str, Any]:
         """Give all fields."""
         return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in vars(self).items()}
@@ -141,7 +147,8 @@ class ResidualLaw:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ResidualLaw:
         """Give the law of such a state."""
-        return cls(**{name: np.array(v) if isinstance(v, np.ndarray) else v for name, v in state.items()})
+        fields: dict[str, Any] = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in state.items()}
+        return cls(**fields)
 
 
 def normal_scores(n_knots: int) -> Array:
@@ -205,7 +212,7 @@ def _log_scale(coefficients: Array, inputs: Array) -> Array:
     return np.asarray(np.clip(raw, -WIDEST_LOG_SCALE, WIDEST_LOG_SCALE))
 
 
-def _matched(logs: Array, measured: Array) -> Array:
+def _matched(logs: Array, measured: NDArray[np.bool_]) -> Array:
     """Give the logs with those of trained rows moved to the held-out rows' distribution, rank by rank.
 
     Trained rows keep the order of time but not their errors, which are too small.
@@ -217,7 +224,7 @@ def _matched(logs: Array, measured: Array) -> Array:
     return matched
 
 
-def _standard_error(scores: Array, measured: Array, n_streams: int) -> float:
+def _standard_error(scores: Array, measured: NDArray[np.bool_], n_streams: int) -> float:
     """Give the standard error of the mean over measured rows, from means of stretches of a stream."""
     stretches = (np.arange(len(scores)) // n_streams // STRETCH) * n_streams + np.arange(len(scores)) % n_streams
     _, group = np.unique(stretches[measured], return_inverse=True)
@@ -238,4 +245,4 @@ def _streams(scores: Array, n_streams: int) -> Array:
     table = scores[: length * n_streams].reshape(length, n_streams).T[:, :N_SCORES]
     n_kept = min(n_streams, max(1, N_SCORES // table.shape[1]))
     chosen = np.linspace(0, n_streams - 1, n_kept).round().astype(int)
-    return np.ascontiguousarray(table[chosen], dtype=np.float32)
+    return np.ascontiguousarray(table[chosen], dtype=np.float16)  # 16 KB at most

@@ -78,7 +78,7 @@ def apply(state: Mapping[str, Any], agent: HyperCRL, path: str | Path) -> None:
     agent.plans = torch.from_numpy(state["plans"].copy()).to(agent.plans)
     agent.rng.bit_generator.state = state["rng"]
     agent.generator.set_state(torch.from_numpy(state["generator"].copy()))
-    agent.actor.model_changed()
+    agent._model_changed()
     agent.actor.n_clipped, agent.actor.n_predictions = state["predictions"]
 
 

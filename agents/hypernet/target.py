@@ -86,7 +86,7 @@ class TargetNetwork:
         """
         fan_ins = [inputs for inputs in self.sizes[:-1] for _ in range(2)]
         parts = [
-            (2 * torch.rand(size, generator=generator) - 1) / math.sqrt(fan_in)
+            (2 * torch.empty(size).uniform_(generator=generator) - 1) / math.sqrt(fan_in)
             for size, fan_in in zip(self.tensor_sizes, fan_ins, strict=False)
         ]
         return torch.cat([*parts, torch.zeros(self.n_extra)])

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel
+from lifelong_rl.agents.hypernet.novelty import window_limits
 from lifelong_rl.agents.hypernet.residuals import (
     N_KNOTS,
     WIDEST_INPUT,
@@ -58,6 +59,7 @@ class TaskModels:
         self._has_reward = model.settings.learns_reward
         self._activation = model.target.activate
         self._members = model.target.n_members
+        self._limits: dict[tuple[int, float], Array] = {}
         self._stack_layers(model)
         self._stack_laws(model)
 
@@ -65,6 +67,13 @@ class TaskModels:
     def n_tasks(self) -> int:
         """Tasks told apart."""
         return len(self.tasks)
+
+    def window_limits(self, length: int, false_alarm_rate: float) -> Array:
+        """Give the limits of :func:`~.novelty.window_limits`, shape (k,), computed once for each length and rate."""
+        key = (length, false_alarm_rate)
+        if key not in self._limits:  # drawn from a seed of their own: they are a function of the laws alone
+            self._limits[key] = window_limits(self.laws, length, false_alarm_rate, np.random.default_rng(0))
+        return self._limits[key]
 
     def _stack_layers(self, model: DynamicsModel) -> None:
         """Lay the layers of all tasks and members one behind another: the first is one matrix over shared inputs."""

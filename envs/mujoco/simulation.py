@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lifelong_rl.envs.lookup import require_extra
+from lifelong_rl.envs.lookup import MissingExtraError, require_extra
 from lifelong_rl.envs.space import Task, Value
 from lifelong_rl.envs.task_env import ObserveTask, TaskEnv
 
@@ -41,7 +43,7 @@ class MujocoTaskEnv(TaskEnv):
         """
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', found {render_mode!r}.")
-        self.mujoco: Any = require_extra("mujoco", "mujoco", f"{type(self).__name__} runs on MuJoCo")
+        self.mujoco: Any = _import_mujoco(type(self).__name__)
         kinds = self.mujoco.mjtWarning
         self._explosions = slice(
             int(kinds.mjWARN_BADQPOS), int(kinds.mjWARN_BADQACC) + 1
@@ -113,6 +115,21 @@ class MujocoTaskEnv(TaskEnv):
         """Free the renderer."""
         self._free_renderer()
         self._renderer = None
+
+
+def _import_mujoco(who: str) -> ModuleType:
+    try:
+        return require_extra("mujoco", "mujoco", f"{who} runs on MuJoCo")
+    except MissingExtraError:
+        raise
+    except (
+        Exception
+    ) as error:  # MuJoCo loads the library of OpenGL that MUJOCO_GL names, and each fails in its own way
+        backend = os.environ.get("MUJOCO_GL")
+        raise RuntimeError(
+            f"MuJoCo does not import ({type(error).__name__}: {error}), with MUJOCO_GL={backend!r}. If that names a "
+            "library of OpenGL that is not installed, unset it (only pictures need it) or install the library."
+        ) from error
 
 
 def _nothing() -> None:

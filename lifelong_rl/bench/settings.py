@@ -109,6 +109,10 @@ def setting_of(text: str, n_episodes: int | None = None) -> Setting:
             f"a grid has at most {MOST_DIMS} axes and {MOST_IRRELEVANT:,} irrelevant ones, found {n_dims} and "
             f"{n_irrelevant:,} in {text!r}."
         )
+    if variant == "unfeasible" and n_cells < 2:
+        raise ValueError(
+            f"{text!r} leaves no cell to learn: unfeasible takes 70 % of the first axis, give it 2 cells."
+        )
     if n_cells**n_dims > MOST_CELLS:
         raise ValueError(f"the grid {text!r} has {n_cells}^{n_dims} cells; {MOST_CELLS:,} are the most.")
     if n_episodes is None:

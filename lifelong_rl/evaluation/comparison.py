@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lifelong_rl.evaluation.resampling import Bootstrap, Picks, Scores, Strata, draws_of, strata_of
-from lifelong_rl.evaluation.statistics import Interval, bootstrap_interval
+from lifelong_rl.evaluation.statistics import BootstrapOptions, Interval, bootstrap_interval
 
 MOST_PAIRS = 20
 """Pairs for which the sign-flip test still visits every pattern of signs: a million."""
@@ -57,11 +57,7 @@ def paired_difference(
     y: Scores,
     *,
     statistic: str | Callable[[Any], float] = "mean",
-    level: float = 0.95,
-    n_resamples: int = 4000,
-    seed: int = 0,
-    method: str = "percentile",
-    whole_runs: bool = False,
+    **options: Unpack[BootstrapOptions],
 ) -> Interval:
     """Give a statistic of x - y and its interval, from a bootstrap over the pairs.
 
@@ -73,12 +69,8 @@ def paired_difference(
     differences = [a - b for a, b in zip(*paired(x, y, 2), strict=True)]
     return bootstrap_interval(
         differences[0] if len(differences) == 1 else {str(task): pairs for task, pairs in enumerate(differences)},
-        level=level,
-        n_resamples=n_resamples,
-        seed=seed,
         statistic=statistic,
-        method=method,
-        whole_runs=whole_runs,
+        **options,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lifelong_rl.evaluation import cw
 from lifelong_rl.evaluation.blocks import Scored, by_task, scored, scores_while_training
 from lifelong_rl.evaluation.cw import MINIMUM_HEADROOM, AreaTransfer, area_transfer, check_window, reference_curves
 from lifelong_rl.evaluation.log import EvaluationLog, MaskedTable
@@ -40,11 +41,9 @@ FORGETTING = Definition(
     reference="the agent's own score at the end of the block that trained the task",
     source=f"{SOURCE}; mean over every block but the last",
 )
-FORWARD = Definition(
+FORWARD = replace(
+    cw.FORWARD,
     family="coom",
-    name="forward_transfer",
-    sign="higher is better",
-    window="every evaluation while the task is trained, up to the end of the shortest curve compared",
     reference="area under the curves of single-task runs",
     source=f"{SOURCE}; one ratio of totals, (AUC - AUCb) / (1 - AUCb) over all blocks at once, so no value a task",
 )

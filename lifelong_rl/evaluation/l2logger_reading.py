@@ -93,8 +93,9 @@ def read_l2logger(folder: str | Path, metric: str | None = None, *, keep_case: b
     metric: the metric column to read; None for score, where there is one, else the first. keep_case: keep the names
     of tasks as they are written; l2metrics lower-cases them, which makes one task of names that differ in case.
     Rows that are incomplete or without a value are left out, as l2metrics does. A last line that was cut off, and
-    rows that stand there twice, are left out with a logged warning. Anything else that is wrong raises ValueError
-    with file and line: another version, missing or changing columns, several runs in one folder, blocks out of order.
+    rows that stand there twice, in one file or several, are left out with a logged warning; a block without rows is
+    named in one. Anything else that is wrong raises ValueError with file and line: another version, missing or
+    changing columns, several runs in one folder, blocks out of order.
     """
     folder = _run_folder(Path(folder))
     info = _json(folder / LOGGER_INFO)
@@ -108,6 +109,7 @@ def read_l2logger(folder: str | Path, metric: str | None = None, *, keep_case: b
         raise ValueError(f"{folder}: the metric must be one of {', '.join(offered)}, found {metric!r}.")
     tables = [_Table(path, offered) for path in sorted(folder.rglob(FILE))]
     _check_alike(tables)
+    _leave_out_copies(tables)
     rows = [row for table in tables for row in table.experiences(metric, str if keep_case else str.lower)]
     rows.sort(key=lambda row: (row.experience, row.block))
     for before, row in pairwise(rows):
@@ -118,8 +120,21 @@ def read_l2logger(folder: str | Path, metric: str | None = None, *, keep_case: b
             )
     if not rows:
         raise ValueError(f"{folder} holds no complete row with a {metric}. Has the run begun?")
+    if missing := sorted({*range(rows[0].block, rows[-1].block)} - {row.block for row in rows}):
+        logger.warning("%s: no complete row with a %s in block %s; did a file get lost?", folder, metric, missing[0])
     scenario = _json(folder / SCENARIO_INFO) if (folder / SCENARIO_INFO).is_file() else {}
     return L2LoggerRun(metric, tuple(offered), scenario, tuple(rows))
+
+
+def _leave_out_copies(tables: Sequence[_Table]) -> None:
+    """Leave out the rows that stand in an earlier file: a worker's folder that was copied."""
+    found: dict[tuple[str, ...], Path] = {}
+    for table in tables:
+        copies = [line for line in table.rows if found.setdefault(line, table.path) != table.path]
+        if copies:
+            logger.warning("%s repeats %d rows of %s: left out.", table.path, len(copies), found[copies[0]])
+        for line in copies:
+            del table.rows[line]
 
 
 def _run_folder(folder: Path) -> Path:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lifelong_rl.evaluation import cw
 from lifelong_rl.evaluation.blocks import Numbers, Scored, by_task, mean, scored, scores_while_training
 from lifelong_rl.evaluation.cw import check_window, reference_curves
 from lifelong_rl.evaluation.log import EvaluationLog
@@ -46,11 +47,9 @@ PEAK = Definition(
     reference="the agent's own best score at any evaluation",
     source=f"{SOURCE}, 'peak_final'; mean over every trained task, at least 0",
 )
-FORWARD = Definition(
+FORWARD = replace(
+    cw.FORWARD,
     family="meal",
-    name="forward_transfer",
-    sign="higher is better",
-    window="every evaluation while the task is trained, up to the end of the shortest curve compared",
     reference="area under the curves of single-task runs",
     source=f"{SOURCE}; mean over every block of (AUC - AUCb) / AUCb",
 )

@@ -160,11 +160,17 @@ def score(
 
     families: names in :data:`FAMILIES`, "package.module:function", or functions; options of a family are set with
     ``functools.partial``. references: single-task reference runs by task, for the families that compare with them.
-    value: which number of an episode is used. Raises ValueError for an unknown family or value.
+    value: which number of an episode is used. Raises ValueError for an unknown family or value, and for families or
+    reference runs that are no lists.
     """
     from lifelong_rl.envs.lookup import resolve  # its room imports gymnasium, which scoring a log does not need
 
     check_measured(value)
+    if isinstance(families, str):
+        raise ValueError(f"families must be a list, found the text {families!r}: write [{families!r}].")
+    for task, runs in (references or {}).items():
+        if isinstance(runs, EvaluationLog) or any(isinstance(run, (int, float, np.number)) for run in runs):
+            raise ValueError(f"references of task {task!r} must be a list of runs, found one run: write [run].")
     metrics: list[MetricValue] = []
     for named in families:
         family: Family = resolve("metric family", named, FAMILIES) if isinstance(named, str) else named
@@ -215,7 +221,10 @@ def trained_columns(log: EvaluationLog) -> NDArray[np.int64]:
         if end is None:
             raise Undefined(f"block {block} has no evaluation at its end")
         if task is None:
-            raise Undefined(f"block {block} has no fixed task: a teacher or a distribution draws its tasks")
+            raise Undefined(
+                f"block {block} has no fixed task: a teacher or a distribution draws its tasks, or the log does not "
+                "say which one it trains"
+            )
         if task not in log.tasks:
             raise Undefined(f"task {task!r} is trained in block {block} but never evaluated")
     return np.array([log.tasks.index(task) for task in log.block_tasks if task is not None], dtype=np.int64)

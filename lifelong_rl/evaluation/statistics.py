@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,16 @@ STATISTICS: dict[str, Callable[[Any], float]] = {
     "optimality_gap": optimality_gap,
 }
 """The statistics that :func:`bootstrap_interval` knows by name: functions from scores to a number."""
+
+
+class BootstrapOptions(TypedDict, total=False):
+    """The arguments of :func:`bootstrap_interval` that say how it draws, for functions that hand them on."""
+
+    level: float
+    n_resamples: int
+    seed: int
+    method: str
+    whole_runs: bool
 
 
 def bootstrap_interval(

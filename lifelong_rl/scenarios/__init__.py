@@ -19,6 +19,7 @@ from lifelong_rl.scenarios.sequences import (
     single,
 )
 from lifelong_rl.scenarios.stream import StreamOptions
+from lifelong_rl.scenarios.writing import to_toml
 
 __all__ = [
     "SCENARIOS",
@@ -47,5 +48,6 @@ __all__ = [
     "recurring",
     "scenario_options",
     "single",
+    "to_toml",
     "transfer",
 ]

@@ -22,12 +22,16 @@ from lifelong_rl.scenarios.scenario import Scenario
 from lifelong_rl.scenarios.stream import (
     StreamOptions,
     check_count,
+    check_replaced,
     chosen_tasks,
     equal_share,
     first_of_each_point,
     given_tasks,
     stream,
 )
+
+STRENGTH, DISTANCE, N_DISTRACTORS, N_PARTS = 0.8, 0.2, 2, 2
+"""What counts where neither a number nor tasks are given."""
 
 ROOM = 0.1
 """Part of its axis that a feature needs between the default and its nearer end to be moved there."""
@@ -42,14 +46,16 @@ def forgetting(
     n_tasks: int = 4,
     tasks: Sequence[Task] | None = None,
     steps: int = 16_000,
-    strength: float = 0.8,
+    strength: float | None = None,
     **options: Unpack[StreamOptions],
 ) -> Scenario:
     """Give the default task, then tasks that differ from it in another feature each, which make it forgotten.
 
     The second task has the first feature moved to its far end, the third task the second feature, and so on; once all
     were, they are moved to their near ends, where there is room. (Gaya et al. 2022, "forgetting".)
+    tasks: all of them in order, in place of a strength (0.8 by default).
     """
+    check_replaced("forgetting", tasks, strength=strength)
     if tasks is None:
         check_count("forgetting", "n_tasks", n_tasks, 2)
         space, share = find_family(family).task_space, _checked_strength("forgetting", strength)
@@ -70,13 +76,15 @@ def transfer(
     *,
     tasks: Sequence[Task] | None = None,
     steps: int = 8_000,
-    distance: float = 0.2,
+    distance: float | None = None,
     **options: Unpack[StreamOptions],
 ) -> Scenario:
     """Give the default task, then at once one close to it, which the first may help (Gaya et al. 2022, "transfer").
 
-    The second task, "close", has the first feature moved ``distance`` of the way to its far end.
+    The second task, "close", has the first feature moved ``distance`` (0.2 by default) of the way to its far end.
+    tasks: both of them, in place of a distance.
     """
+    check_replaced("transfer", tasks, distance=distance)
     if tasks is None:
         tasks = _with_close_task("transfer", family, distance)
     return _sequence("transfer", family, chosen_tasks("transfer", family, tasks, 2, least=2), steps, options)
@@ -87,19 +95,21 @@ def distraction(
     *,
     tasks: Sequence[Task] | None = None,
     steps: int = 16_000,
-    n_distractors: int = 2,
-    strength: float = 0.8,
-    distance: float = 0.2,
+    n_distractors: int | None = None,
+    strength: float | None = None,
+    distance: float | None = None,
     **options: Unpack[StreamOptions],
 ) -> Scenario:
     """Give a task, distractors, then a task close to the first (Gaya et al. 2022, "distraction" or "robustness").
 
-    Distractors have every feature moved by ``strength``: the first, third, ... ("all-far") to their far ends, the
-    others ("all-near") to their near ends where there is room. The last task, "close", is the default with the first
-    feature moved by ``distance``.
-    tasks: all of them in order, in place of those; the last is the close one.
+    Distractors (2 by default) have every feature moved by ``strength`` (0.8): the first, third, ... ("all-far") to
+    their far ends, the others ("all-near") to their near ends where there is room. The last task, "close", is the
+    default with the first feature moved by ``distance`` (0.2).
+    tasks: all of them in order, in place of those numbers; the last is the close one.
     """
+    check_replaced("distraction", tasks, n_distractors=n_distractors, strength=strength, distance=distance)
     if tasks is None:
+        n_distractors = N_DISTRACTORS if n_distractors is None else n_distractors
         check_count("distraction", "n_distractors", n_distractors, 1)
         first, close = _with_close_task("distraction", family, distance)
         space, share = find_family(family).task_space, _checked_strength("distraction", strength)
@@ -117,7 +127,7 @@ def distraction(
 def composability(
     family: str,
     *,
-    n_parts: int = 2,
+    n_parts: int | None = None,
     tasks: Sequence[Task] | None = None,
     steps: int = 16_000,
     n_distractors: int = 1,
@@ -126,17 +136,19 @@ def composability(
 ) -> Scenario:
     """Give tasks that change one feature each, a distractor, then one that changes all (Gaya et al. 2022).
 
-    Part i has feature i moved to its far end by ``strength``. The last task takes from each part the features that
-    differ from the default. Each distractor before it ("all-near") has all features moved to their near ends, where
-    there is room, else to their far ends.
-    tasks: the parts, in place of those; ValueError where two of them change one feature to different values.
+    Part i (of 2 by default) has feature i moved to its far end by ``strength``. The last task takes from each part
+    the features that differ from the default. Each distractor before it ("all-near") has all features moved to their
+    near ends, where there is room, else to their far ends.
+    tasks: the parts, in place of n_parts; ValueError where two of them change one feature to different values.
     """
     check_count("composability", "n_distractors", n_distractors, 0)
     space, share = find_family(family).task_space, _checked_strength("composability", strength)
+    check_replaced("composability", tasks, n_parts=n_parts)
     if tasks is None:
+        n_parts = N_PARTS if n_parts is None else n_parts
         check_count("composability", "n_parts", n_parts, 2, space.dimension)
         tasks = [_moved(space, {feature.name: "far"}, share) for feature in space.features[:n_parts]]
-    parts = chosen_tasks("composability", family, tasks, n_parts, least=2)
+    parts = chosen_tasks("composability", family, tasks, 0, least=2)
     whole = _combined(space, parts)
     distractor = _all_moved(space, "near", share)
     order = [*parts, *[distractor] * n_distractors, whole]
@@ -150,10 +162,10 @@ def _sequence(kind: str, family: str, order: Sequence[Task], steps: int, options
     return stream(kind, family, [(share, task) for task in order], order, options)
 
 
-def _with_close_task(kind: str, family: str, distance: float) -> list[Task]:
+def _with_close_task(kind: str, family: str, distance: float | None) -> list[Task]:
     """Give the default task and one near it."""
     space = find_family(family).task_space
-    share = _checked_strength(kind, distance, "distance")
+    share = _checked_strength(kind, DISTANCE if distance is None else distance, "distance")
     return [_moved(space, {}, share), _moved(space, {space.features[0].name: "far"}, share, "close")]
 
 
@@ -195,7 +207,8 @@ def _combined(space: TaskSpace, parts: Sequence[Task]) -> Task:
     return space.task(changes, name=joined if is_short else "combined")
 
 
-def _checked_strength(kind: str, value: float, name: str = "strength") -> float:
+def _checked_strength(kind: str, value: float | None, name: str = "strength") -> float:
+    value = STRENGTH if value is None else value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value <= 1.0:
         raise ValueError(f"{name} of {kind} must be a number above 0 and at most 1, found {value!r}.")
     return float(value)

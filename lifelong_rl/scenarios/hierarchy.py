@@ -11,7 +11,18 @@ from lifelong_rl.envs.factory import family as find_family
 from lifelong_rl.envs.space import Task, TaskSpace
 from lifelong_rl.scenarios.block import Distribution
 from lifelong_rl.scenarios.scenario import Scenario
-from lifelong_rl.scenarios.stream import StreamOptions, check_count, chosen_tasks, equal_share, order_rng, stream
+from lifelong_rl.scenarios.stream import (
+    StreamOptions,
+    check_count,
+    check_replaced,
+    chosen_tasks,
+    equal_share,
+    order_rng,
+    stream,
+)
+
+DEPTH = 2
+"""Levels of the tree where nothing says how many."""
 
 MOST_LEVELS = 10
 """Levels of the tree: 1024 leaves."""
@@ -20,7 +31,7 @@ MOST_LEVELS = 10
 def hierarchical(
     family: str,
     *,
-    depth: int = 2,
+    depth: int | None = None,
     tasks: Sequence[Task] | None = None,
     steps: int = 16_000,
     order_seed: int = 0,
@@ -28,19 +39,21 @@ def hierarchical(
 ) -> Scenario:
     """Give ever finer groups of tasks: every half of the task space, then every quarter, ... (HLE, Lee et al. 2023).
 
-    A tree whose leaves are ``2 ** depth`` tasks. Level l cuts each group of level l - 1 in two halves along feature l
-    (the first feature again after the last one), sorted by it. Stage l plays each group of level l once, in random
-    order: a block that draws among the group's leaves alike. So groups come before their parts, every level has all
-    leaves, and the last level plays one leaf a block. Each level has an equal share of the steps.
+    A tree whose leaves are ``2 ** depth`` tasks (4 by default). Level l cuts each group of level l - 1 in two halves
+    along feature l (the first feature again after the last one), sorted by it. Stage l plays each group of level l
+    once, in random order: a block that draws among the group's leaves alike. So groups come before their parts, every
+    level has all leaves, and the last level plays one leaf a block. Each level has an equal share of the steps.
 
-    tasks: the leaves; by default the centres of the cells that the cuts make, with the other features at their
-        defaults.
+    tasks: the leaves, 2, 4, 8, ... of them, in place of a depth; by default the centres of the cells that the cuts
+        make, with the other features at their defaults.
     """
     space = find_family(family).task_space
+    check_replaced("hierarchical", tasks, depth=depth)
     if tasks is None:
+        depth = DEPTH if depth is None else depth
         check_count("hierarchical", "depth", depth, 1, MOST_LEVELS)
         tasks = _cells(space, depth)
-    leaves = chosen_tasks("hierarchical", family, tasks, 2**depth, least=2)
+    leaves = chosen_tasks("hierarchical", family, tasks, 0, least=2)
     n_levels = len(leaves).bit_length() - 1
     if 2**n_levels != len(leaves):
         raise ValueError(f"hierarchical needs 2, 4, 8, ... tasks as leaves, found {len(leaves)}.")

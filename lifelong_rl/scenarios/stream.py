@@ -91,6 +91,16 @@ def given_tasks(kind: str, tasks: Sequence[Task]) -> list[Task]:
     return list(tasks)
 
 
+def check_replaced(kind: str, tasks: Sequence[Task] | None, **arguments: Any) -> None:
+    """Raise ValueError where tasks are given beside an argument that only says which tasks to make (None: not given).
+
+    kind: of the scenario, for the message.
+    """
+    for name, value in arguments.items():
+        if tasks is not None and value is not None:
+            raise ValueError(f"the scenario {kind!r} takes tasks or {name}, found both; leave one out.")
+
+
 def first_of_each_point(tasks: Iterable[Task]) -> dict[tuple[Value, ...], Task]:
     """Give the first of the tasks at each point, by the point, in order of appearance."""
     first: dict[tuple[Value, ...], Task] = {}
@@ -101,7 +111,7 @@ def first_of_each_point(tasks: Iterable[Task]) -> dict[tuple[Value, ...], Task]:
 
 def equal_share(kind: str, steps: int, n: int, of: str = "blocks") -> int:
     """Give the steps of each of ``n`` equal parts; ValueError where they cannot share evenly."""
-    check_count(kind, "steps", steps)
+    check_count(kind, "steps", steps, 1)
     share, rest = divmod(steps, n)
     if rest:
         near = " or ".join(str(k * n) for k in (share, share + 1) if k > 0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lifelong_rl.tracking.figures import SCORE_COLOURS, new_figure, set_feature_axis
+from lifelong_rl.tracking.figures import SCORE_COLOURS, new_figure
+from lifelong_rl.tracking.task_distributions import set_feature_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

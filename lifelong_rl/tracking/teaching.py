@@ -18,8 +18,8 @@ from lifelong_rl.teachers.base import Teacher
 from lifelong_rl.teachers.density import cell_evenness, covered_share
 from lifelong_rl.teachers.failures import named
 from lifelong_rl.teachers.progress import N_WITHOUT_PROGRESS, ProgressHistory
-from lifelong_rl.tracking import figures
 from lifelong_rl.tracking.run_folder import RunFolder
+from lifelong_rl.tracking.task_distributions import task_distribution
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 def drawn_statistics(points: NDArray[np.float64], space: TaskSpace) -> dict[str, float]:
     """Give what the last n tasks say of any teacher, shape (n, d) in the unit cube; nothing for none.
 
-    recent_entropy: evenness over about 1,000 cells of the cube, 1 for tasks in cells of their own. recent_coverage:
-    share of those cells that the tasks lie in. FEATURE_mean: of each feature that is a number, in its unit.
+    recent_entropy: evenness over about 1,000 cells of the cube (an integer or a category has no more parts than
+    values), 1 for tasks in cells of their own. recent_coverage: share of those cells that the tasks lie in.
+    FEATURE_mean: of each feature that is a number, in its unit.
     """
     if not len(points):
         return {}
-    numbers = {"recent_entropy": cell_evenness(points), "recent_coverage": covered_share(points)}
+    numbers = {"recent_entropy": cell_evenness(points, space), "recent_coverage": covered_share(points, space)}
     for axis, feature in enumerate(space.features):
         if feature.kind != "category":
             numbers[f"{feature.name}_mean"] = float(np.mean(np.array(feature.from_unit(points[:, axis]), float)))
@@ -71,7 +72,7 @@ def teacher_figure(
     teacher: None where it is not known any more; the tasks then stand alone.
     """
     if teacher is None:
-        return figures.task_distribution(points, scores, space)
+        return task_distribution(points, scores, space)
     gaussians = getattr(teacher, "gaussians", lambda: None)()
     ellipses = [] if gaussians is None else list(zip(gaussians.means, gaussians.covariances, strict=True))
     name = teacher_entry(teacher)["name"]
@@ -83,7 +84,7 @@ def teacher_figure(
                 raise ValueError(f"a density of {len(at)} points is that many finite numbers >= 0, found {found}")
             return found
 
-    return figures.task_distribution(points, scores, space, gaussians=ellipses, density=density)
+    return task_distribution(points, scores, space, gaussians=ellipses, density=density)
 
 
 def teacher_figures(folder: RunFolder) -> dict[str, Figure]:

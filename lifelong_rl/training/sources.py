@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lifelong_rl.envs.space import Task, TaskSpace
+from lifelong_rl.envs.state import state_to_bytes
 from lifelong_rl.scenarios import Block, Distribution, Drift
 from lifelong_rl.teachers import make_teacher
 from lifelong_rl.teachers.base import Outcomes, Teacher
@@ -150,6 +151,7 @@ class TaughtTasks:
             raise  # it refuses the space or its hyper-parameters, and says so itself
         except Exception as error:
             raise teacher_failure(name, error, __file__, " at reset") from error
+        self.state_dict()  # a state that cannot be saved ends the run here, not at its first checkpoint
 
     @property
     def needs(self) -> frozenset[str]:
@@ -202,8 +204,13 @@ class TaughtTasks:
         return spent
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the teacher's state."""
-        return self.teacher.state_dict()
+        """Give the teacher's state; ValueError names the teacher where it has none that can be saved."""
+        try:
+            state = self.teacher.state_dict()
+            state_to_bytes(state)
+        except Exception as error:
+            raise teacher_failure(self.name, error, __file__, " at state_dict") from error
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a teacher's state."""

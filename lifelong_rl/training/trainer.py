@@ -339,7 +339,8 @@ class Trainer:
                     self.recorder.scalars({tag: metric.value}, self.step)
             every = len(self.scenario.blocks) // N_FIGURES + 1  # drawing one may take longer than a short block
             if (self.block_index + 1) % every == 0 or self.block_index == len(self.scenario.blocks) - 1:
-                self.recorder.figure("transfer/matrix", report.matrix_figure(log), self.step)
+                kinds = report.block_kinds([block.to_json() for block in self.scenario.blocks])
+                self.recorder.figure("transfer/matrix", report.matrix_figure(log, kinds), self.step)
 
     def _is_figure_due(self, at: str) -> bool:
         every = max(self._block.steps // N_FIGURES, 1)

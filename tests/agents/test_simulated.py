@@ -65,6 +65,14 @@ def test_mastery_asks_for_more_than_75_and_competence_ends_at_100():
     assert visit(grid, (0, 0), 50) == 1.0
 
 
+def test_mastery_is_the_percentage_that_cells_make_to_the_last_digit():
+    grid = CompetenceGrid()
+    for cell in list(np.ndindex(7, 4)):
+        visit(grid, cell, 76)
+
+    assert grid.mastery == 28.0
+
+
 def test_a_perfect_teacher_needs_76_visits_a_cell():
     grid = CompetenceGrid(n_cells=4)
     for cell in np.ndindex(4, 4):

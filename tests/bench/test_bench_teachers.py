@@ -151,6 +151,7 @@ def test_grids_have_the_episodes_of_the_paper():
         ("2d10+", "DIMSdCELLS"),
         ("2d10-nois", "did you mean 'noise'"),
         ("9d10", "10,000,000 are the most"),
+        ("2d1-unfeasible", "leaves no cell to learn"),
     ],
 )
 def test_another_setting_is_refused(text, words):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lifelong_rl.envs import check_task_env, make
+from lifelong_rl.envs import Feature, TaskSpace, check_task_env, make
 from lifelong_rl.envs.toy_grid import ToyGrid, ToyGrid2DPlus10, ToyGrid4D
 
 
@@ -73,3 +73,11 @@ def test_the_standard_tasks_leave_irrelevant_axes_in_their_middle():
 
     assert task.values == (0.25, 0.25, *[0.5] * 10)
     assert task.names[2] == "irrelevant0"
+
+
+def test_the_standard_tasks_of_a_subclass_are_in_the_units_of_its_features():
+    class Legs(ToyGrid):
+        task_space = TaskSpace("legs", [Feature.integer("legs", 1, 6, 2)])
+        n_relevant = 1
+
+    assert [task.params["legs"] for task in Legs.standard_tasks(6)] == [1, 2, 3, 4, 5, 6]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_tables import SMALL, table
 
 from lifelong_rl.evaluation import (
     EvaluationLog,
@@ -16,21 +17,6 @@ from lifelong_rl.evaluation import (
     write_csv,
 )
 from lifelong_rl.evaluation.l2logger import read_l2logger, write_l2logger
-
-SMALL = """step,block,task,score
-0,-1,a,0.1
-0,-1,b,0.2
-10,0,a,0.3
-10,0,b,0.4
-20,1,a,0.5
-20,1,b,0.6
-"""
-
-
-def table(tmp_path, text, name="log.csv"):
-    path = tmp_path / name
-    path.write_bytes(text.encode())
-    return path
 
 
 def tsv(rows):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -207,6 +208,26 @@ def test_lines_that_stand_there_twice_are_left_out_with_a_warning(tmp_path, capl
         found = read_l2logger(folder_of(tmp_path / "run", *ROWS, ROWS[-1]))
     assert "line 3 repeats line 2: left out" in caplog.text
     assert found.regimes.lengths.tolist() == [1, 2, 1]
+
+
+def test_a_copied_folder_of_a_worker_is_left_out_with_a_warning(tmp_path, caplog):
+    folder = folder_of(tmp_path / "run", *ROWS)
+    shutil.copytree(folder / "w", folder / "w copy")
+    with caplog.at_level(logging.WARNING):
+        found = read_l2logger(folder)
+    assert "repeats 2 rows of" in caplog.text
+    assert found.regimes.values.tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("damage", [shutil.rmtree, lambda block: (block / "data-log.tsv").write_text("")])
+def test_a_block_that_got_lost_is_named_in_a_warning(damage, tmp_path, caplog):
+    folder = folder_of(tmp_path / "run", *ROWS)
+    with caplog.at_level(logging.WARNING):
+        read_l2logger(folder)
+        assert not caplog.text
+        damage(folder / "w" / "1-train")
+        read_l2logger(folder)
+    assert "no complete row with a reward in block 1; did a file get lost?" in caplog.text
 
 
 def test_an_empty_table_has_no_rows(tmp_path):

@@ -250,7 +250,19 @@ def test_a_constant_task_is_one_everywhere_and_a_constant_run_has_no_scale():
     run = [evaluated(0, "t", 7.0), learned(1, "t", 7.0, 7.0)]
     assert report(*run, options=L2MOptions())["tasks"]["t"]["avg_train_perf"] == 1.0
     by_run = report(*run, options=L2MOptions(normalization_method="run"))
-    assert by_run["lifetime"]["avg_train_perf"] is None and by_run["normalisation_range"] is None
+    assert by_run["lifetime"]["avg_train_perf"] is None
+    assert by_run["normalisation_range"] == {"t": {"min": 7.0, "max": 7.0}}  # as l2metrics reports it
+
+
+@pytest.mark.parametrize("score", [1.0, 0.7, -120.3])
+@pytest.mark.parametrize("method", ["task", "run"])
+def test_the_average_of_a_constant_is_that_constant_whatever_rounding_says(score, method):
+    """0.1 ten times is not 1: a range of 1e-16 would make such rounding the whole scale from 1 to 101."""
+    for n in (30, 40, 55, 60, 65, 70, 75):
+        run = [evaluated(0, "t", score), learned(1, "t", *[score] * n), evaluated(2, "t", score)]
+        found = report(*run, options=L2MOptions(normalization_method=method))["tasks"]["t"]
+        expected = None if method == "run" else 1.0
+        assert found["avg_train_perf"] == found["avg_eval_perf"] == expected, n
 
 
 def test_variants_are_tasks_of_their_own_or_one():
@@ -273,6 +285,31 @@ def test_several_experts_give_a_mean_of_ratios_or_a_ratio_to_their_mean_curve():
     by_time = L2MOptions(normalization_method="none", smoothing_method="none", ste_averaging_method="time")
     assert report(*run, experts=experts)["lifetime"]["ste_rel_perf"] == pytest.approx((1 + 1 / 3) / 2)
     assert report(*run, experts=experts, options=by_time)["lifetime"]["ste_rel_perf"] == 0.5
+
+
+def test_an_expert_that_scored_nothing_leaves_the_mean_undefined_as_in_l2metrics():
+    run = [learned(0, "t", 1.0, 3.0), learned(1, "u", 1.0, 2.0), learned(2, "v", 0.0, 0.0)]
+    experts = {"t": [[0.0, 0.0], [2.0, 2.0]], "u": [[1.0, 1.0]], "v": [[0.0, 0.0], [1.0, 1.0]]}
+    found = report(*run, experts=experts)
+    assert found["tasks"]["t"]["ste_rel_perf_vals"] == [1.0, None]
+    assert found["tasks"]["t"]["ste_rel_perf"] is found["lifetime"]["ste_rel_perf"] is None
+    assert found["tasks"]["u"]["ste_rel_perf"] == 1.5
+    assert found["tasks"]["v"]["ste_rel_perf"] == 0.0  # 0 / 0 is no number, and left out there too
+    median = L2MOptions(normalization_method="none", smoothing_method="none", aggregation_method="median")
+    assert report(*run, experts=experts, options=median)["lifetime"]["ste_rel_perf"] == 1.5
+
+
+def test_infinite_ratios_of_both_signs_are_undefined():
+    run, experts = [learned(0, "t", 1.0), learned(1, "u", -1.0)], {"t": [[0.0]], "u": [[0.0]]}
+    assert report(*run, experts=experts)["lifetime"]["ste_rel_perf"] is None
+
+
+def test_an_expert_that_saturates_at_nothing_leaves_sample_efficiency_undefined():
+    run, experts = [learned(0, "t", 0.0, 1.0), learned(1, "u", 0.0, 1.0)], {"t": [[-1.0, 0.0]], "u": [[0.0, 1.0]]}
+    found = report(*run, experts=experts)
+    assert found["tasks"]["t"]["sample_efficiency_vals"] == [None]
+    assert found["tasks"]["u"]["sample_efficiency"] == 1.0
+    assert found["lifetime"]["sample_efficiency"] is None
 
 
 def test_a_median_over_tasks_can_stand_for_the_run():
@@ -299,6 +336,15 @@ def test_evaluations_can_be_smoothed_too():
 def test_an_option_that_is_not_offered_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         L2MOptions(**options)
+
+
+def test_the_report_names_every_range_that_was_given():
+    ranges = {"t_1": (0.0, 1.0), "u_1": (0.0, 2.0), "u_2": (-1.0, 1.0)}
+    found = report(learned(0, "t_1", 0.5), options=L2MOptions(data_range=ranges))["normalisation_range"]
+    assert found == {task: {"min": low, "max": high} for task, (low, high) in ranges.items()}
+    agnostic = L2MOptions(data_range=ranges, variant_mode="agnostic")
+    joined = report(learned(0, "t_1", 0.5), options=agnostic)["normalisation_range"]
+    assert joined == {"t": {"min": 0.0, "max": 1.0}, "u": {"min": -1.0, "max": 2.0}}
 
 
 def test_a_range_must_hold_every_task():

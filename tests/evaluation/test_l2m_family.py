@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lifelong_rl.evaluation import EvaluationLog, TrainingLog, score
 from lifelong_rl.evaluation.l2m import L2MOptions, l2m_metrics, l2metrics_report, regimes_of
+from lifelong_rl.evaluation.statistics import bootstrap_interval
 
 RAW = L2MOptions(normalization_method="none", smoothing_method="none")
 NAMES = [
@@ -77,6 +78,18 @@ def test_the_family_gives_the_lifetime_values_of_the_report():
         assert {name: found[name].value for name in lifetime} == pytest.approx(lifetime)
 
 
+def test_a_metric_has_an_interval_over_seeds_and_none_for_one_of_them():
+    """Trap k of l2metrics: it has no intervals, only a table of the runs' values."""
+    seeds = [run([[0.1, 0.2], [0.5, 0.3], [kept, 0.6]], ["a", "b"]) for kept in (0.4, 0.2)]
+    losses = [metrics(seed)["backward_transfer_difference"].value for seed in seeds]
+    assert losses == pytest.approx([-0.1, -0.3])
+    interval = bootstrap_interval(losses)
+    # of the means that two seeds can resample to, each end has a chance of 1/4, more than either tail
+    assert (interval.estimate, interval.low, interval.high) == pytest.approx((-0.2, -0.3, -0.1))
+    with pytest.raises(ValueError, match="at least two seeds, found 1"):
+        bootstrap_interval(losses[:1])
+
+
 def test_the_options_choose_the_forms_and_the_difference_is_always_there():
     options = L2MOptions(maintenance_method="mrlep", transfer_method="contrast")
     expected = [n for n in NAMES if not n.endswith(("mrtlp", "ratio"))]
@@ -124,6 +137,16 @@ def test_tasks_that_are_trained_and_never_evaluated_count_for_the_run_alone():
 
 def test_a_run_shorter_than_three_learning_blocks_has_no_recovery():
     assert "no task has three learning blocks" in metrics(ALTERNATING)["perf_recovery"].reason
+
+
+def test_what_was_always_solved_recovers_at_once_whatever_the_length_of_its_blocks():
+    """A moving average over ones is 1 or a bit less, by rounding; that bit is nothing to recover from."""
+    for lengths in ((20, 30, 55), (55, 30, 20), (30, 20, 65)):
+        training = [pair for n in lengths for pair in (("a", [1.0] * n), ("b", [0.0, 1.0]))]
+        trained = [task for task, _ in training]
+        log = run([[0.0, 0.0]] + [[1.0, 1.0]] * 6, trained, training=training)
+        for options in (L2MOptions(), L2MOptions(normalization_method="none")):
+            assert metrics(log, options=options)["perf_recovery"].per_task["a"] == 0.0
 
 
 def test_recovery_needs_fewer_changes_of_task_than_a_curriculum_makes():
@@ -177,6 +200,13 @@ def test_references_are_logs_with_training_episodes_or_training_curves():
     without = metrics(ALTERNATING, references={"a": [run([[0.1], [0.5]], ["a"], tasks=("a",))]})
     assert "no single-task run of a trained task holds training episodes" in without["ste_rel_perf"].reason
     assert "no single-task runs to compare with" in metrics(ALTERNATING)["sample_efficiency"].reason
+
+
+def test_an_expert_that_scored_nothing_is_named_in_the_reason():
+    found = metrics(ALTERNATING, references={"a": [[0.0, 0.0, 0.0]], "b": [[0.5, 0.5]]})["ste_rel_perf"]
+    assert found.value is None
+    assert found.reason.startswith("'a': the ratio to a single-task run whose scores sum to 0 is infinite")
+    assert found.per_task == pytest.approx({"a": None, "b": 0.9})
 
 
 def test_a_reference_run_of_another_task_is_refused():

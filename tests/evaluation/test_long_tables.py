@@ -2,23 +2,9 @@ import logging
 
 import numpy as np
 import pytest
+from small_tables import SMALL, table
 
 from lifelong_rl.evaluation import read_csv, read_training_csv, score
-
-SMALL = """step,block,task,score
-0,-1,a,0.1
-0,-1,b,0.2
-10,0,a,0.3
-10,0,b,0.4
-20,1,a,0.5
-20,1,b,0.6
-"""
-
-
-def table(tmp_path, text, name="log.csv"):
-    path = tmp_path / name
-    path.write_bytes(text.encode())
-    return path
 
 
 def test_a_table_becomes_a_log(tmp_path):

@@ -1,11 +1,12 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lifelong_rl.evaluation import FAMILIES, EvaluationLog, MetricValue, score
+from lifelong_rl.evaluation import FAMILIES, EvaluationLog, MetricValue, TrainingLog, score
 from lifelong_rl.evaluation.metrics import Definition
 
 DEFINITION = Definition("mine", "gain", "higher is better", "1 evaluation", "none", "this test")
@@ -29,7 +30,11 @@ def logs(draw):
     records = []
     for step, (block, at, trained) in enumerate(points):
         for task in tasks:
-            episodes = {"returns": [draw(st.floats(-1e9, 1e9))], "scores": [draw(numbers)], "lengths": [1]}
+            episodes = {
+                "returns": [draw(st.floats(allow_nan=False, allow_infinity=False))],
+                "scores": [draw(numbers)],
+                "lengths": [1],
+            }
             point = {"step": step, "block": block, "at": at, "trained": trained, "task": task}
             records.append(point | episodes | {"successes": [draw(st.booleans())]})
     n_kept = draw(st.integers(1, len(records)))
@@ -101,3 +106,24 @@ def test_a_family_of_ones_own_is_named_by_module_and_function(tmp_path, monkeypa
     (tmp_path / "my_metric_family.py").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(tmp_path)
     assert [metric.value for metric in score(one_evaluation(), ["my_metric_family:last"])] == [0.5]
+
+
+def test_families_and_reference_runs_are_lists():
+    """A text would be read letter by letter, and the numbers of one curve as so many runs."""
+    log = EvaluationLog.from_arrays(["a"], [[0.1], [0.5]], blocks=[-1, 0], trained=["a"])
+    with pytest.raises(ValueError, match=r"families must be a list, found the text 'gem': write \['gem'\]"):
+        score(log, "gem")
+    for one_run in ([0.1, 0.2], np.array([0.1, 0.2]), log):
+        with pytest.raises(ValueError, match="references of task 'a' must be a list of runs, found one run"):
+            score(log, references={"a": one_run})
+    for runs in ([[0.1, 0.2]], np.array([[0.1, 0.2]]), [log], [], ()):
+        assert score(log, ["gem"], references={"a": runs})
+
+
+def test_returns_too_large_to_add_up_are_undefined_in_every_family():
+    scores = [[1e308, -1e308], [-1e308, 1e308], [1e308, 1e308]]
+    log = EvaluationLog.from_arrays(["a", "b"], scores, blocks=[-1, 0, 1], trained=["a", "b"], measured="return")
+    played = TrainingLog.from_arrays(["a", "b"], [1e308, -1e308], measured="return")
+    for metric in score(log.with_training(played), references={"a": [[1e308]]}, value="return"):
+        assert metric.value is None and metric.reason, metric.name
+    assert "too large to be added up" in score(log, ["gem"], value="return")[0].reason

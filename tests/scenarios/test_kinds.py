@@ -7,7 +7,17 @@ import sys
 import pytest
 
 from lifelong_rl.envs.factory import family
-from lifelong_rl.scenarios import SCENARIOS, Block, Scenario, condensed, drift, make_scenario, power_law, single
+from lifelong_rl.scenarios import (
+    SCENARIOS,
+    Block,
+    Scenario,
+    condensed,
+    drift,
+    make_scenario,
+    power_law,
+    single,
+    to_toml,
+)
 from lifelong_rl.scenarios.block import task_entry
 
 POINT = family("point-goal")
@@ -153,8 +163,9 @@ def test_an_observation_does_not_show_what_an_evaluation_hides():
         ("dispersed", {"cycle": 3}, "unknown option of the scenario 'dispersed' 'cycle'; did you mean 'cycles'"),
         ("dispersed", {"blocks": []}, "unknown option of the scenario 'dispersed' 'blocks'"),
         ("dispersed", {"cycles": 0}, "cycles of dispersed must be a whole number and at least 1, found 0"),
+        ("dispersed", {"steps": -5}, "steps of dispersed must be a whole number and at least 1, found -5"),
         ("dispersed", {"cycles": 3, "steps": 100}, "12 blocks can share evenly, found 100; 96 or 108 would do"),
-        ("dispersed", {"steps": "many"}, "steps of dispersed must be a whole number, found 'many'"),
+        ("dispersed", {"steps": "many"}, "steps of dispersed must be a whole number and at least 1, found 'many'"),
         ("dispersed", {"visibility": "all"}, "visibility is one of"),
         ("dispersed", {"env_options": 3}, "'env_options' of a scenario is a table"),
         ("dispersed", {"tasks": [task_entry(EAST)] * 2}, "dispersed needs different tasks, found 'east' twice"),
@@ -162,6 +173,18 @@ def test_an_observation_does_not_show_what_an_evaluation_hides():
         ("dispersed", {"tasks": 3}, "dispersed"),
         ("dispersed", {"tasks": []}, "at least one task, found an empty list"),
         ("dispersed", {"tasks": [task_entry(EAST)], "n_tasks": 1}, "takes tasks or n_tasks, found both"),
+        *(
+            (kind, {"tasks": [task_entry(EAST), task_entry(NORTH)], name: 2}, f"takes tasks or {name}, found both")
+            for kind, name in (
+                ("hierarchical", "depth"),
+                ("composability", "n_parts"),
+                ("forgetting", "strength"),
+                ("transfer", "distance"),
+                ("distraction", "n_distractors"),
+                ("distraction", "strength"),
+                ("distraction", "distance"),
+            )
+        ),
         ("alternating", {"n_tasks": 3}, "alternating needs two tasks, found 3; use cycles"),
         ("alternating", {"n_tasks": 1}, "alternating needs at least 2 tasks, found 1"),
         ("pairs", {"repeats": 1.5}, "repeats of pairs must be a whole number"),
@@ -216,6 +239,25 @@ def test_a_kind_with_options_that_do_not_fit_is_one_clear_error(kind, options, m
 def test_a_feature_with_too_few_values_is_not_cut_further():
     with pytest.raises(ValueError, match="cannot cut the feature"):
         make_scenario("hierarchical", "scenario_toys:Coins", depth=3)
+
+
+@pytest.mark.parametrize("kind", SCENARIOS)
+def test_a_written_file_gives_the_scenario_back(kind, tmp_path):
+    own = {"teacher": "alp-kde"} if kind == "curriculum" else {}  # the options of alp-gmm hold None
+    scenario = make_scenario(kind, "point-goal", **OPTIONS[kind] | own)
+    (tmp_path / "written.toml").write_text(to_toml(scenario))
+    assert Scenario.from_toml(tmp_path / "written.toml").to_json() == scenario.to_json()
+
+
+def test_any_text_survives_a_written_file(tmp_path):
+    odd = 'a "b"\\\n\x7f \U0001f916 é = [1]'
+    near = POINT.task_space.task({"goal_x": 1e-05}, name="é")
+    scenario = Scenario(odd, "point-goal", (Block(5, near),), (near,), env_options={"max_episode_steps": 9})
+    (tmp_path / "odd.toml").write_text(to_toml(scenario), encoding="utf-8")
+    assert Scenario.from_toml(tmp_path / "odd.toml").to_json() == scenario.to_json()
+    without = Scenario("mine", "point-goal", (Block(5, near),), (near,), env_options={"max_episode_steps": None})
+    with pytest.raises(ValueError, match="a TOML file cannot hold None"):
+        to_toml(without)
 
 
 @pytest.mark.parametrize(

@@ -310,6 +310,7 @@ def test_diagnostics_leave_out_what_is_not_defined_yet():
     ("name", "value"),
     [
         ("fit_every", 0),
+        ("fit_every", 1),
         ("window", 1),
         ("min_gaussians", 0),
         ("max_gaussians", 1),

@@ -86,6 +86,19 @@ def test_a_bad_batch_is_one_clear_error_and_changes_nothing(name):
 
 
 @pytest.mark.parametrize("name", TEACHERS)
+def test_a_number_of_tasks_that_is_none_is_one_clear_error_and_changes_nothing(name):
+    teacher = bound(name)
+    before = state_to_bytes(teacher.state_dict())
+    for n in (-1, 1.5, "3", None, True):
+        with pytest.raises(ValueError) as error:
+            teacher.sample(n)
+        assert_refused(error, "a whole number of tasks of at least 0", f"found n={n!r}")
+
+    assert state_to_bytes(teacher.state_dict()) == before
+    assert teacher.sample(np.int64(2)).shape == (2, 2)
+
+
+@pytest.mark.parametrize("name", TEACHERS)
 def test_points_outside_the_cube_have_no_density_that_is_wrong(name):
     teacher = bound(name)
     with pytest.raises(ValueError) as error:

@@ -294,6 +294,11 @@ class ViewsInTheState(NearTheBest):
         self.counts = state["counts"]
 
 
+class LeavesTheProgram(NearTheBest):
+    def update(self, tasks, outcomes):
+        raise SystemExit(3)
+
+
 class LoadsAnything(NearTheBest):
     def load_state_dict(self, state):
         self.rng.bit_generator.state = state["rng"]
@@ -313,6 +318,7 @@ BROKEN = {
     SharedList: "when a second instance runs beside it",
     SurvivesReset: "remembers something across reset",
     DividesByTheSpread: r"raised ZeroDivisionError \(all scores are equal\) where this is asked: Equal scores",
+    LeavesTheProgram: r"raised SystemExit \(3\) where this is asked",
     NeedsEpisodes: "raised ValueError .* where this is asked",
     ChecksNothing: r"accepts .*; begin update with tasks = self\.checked",
     LearnsBeforeItChecks: "changes at a",

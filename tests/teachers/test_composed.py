@@ -1,6 +1,7 @@
 """Teachers made of teachers: mixture, sequence, restriction and the bandit."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -424,6 +425,18 @@ def test_a_restrictions_density_lies_in_its_sub_space_and_sums_to_one():
     assert (density[~teacher.to_part(points)[1]] == 0.0).all()
     pinned = bound(Restriction(RandomTeacher(), {"x": 0.25}))
     assert pinned.density(np.array([[0.25, 0.5], [0.75, 0.5]])).tolist() == pytest.approx([39.9, 0.0], abs=2.0)
+
+
+def test_a_restriction_to_the_whole_space_has_its_teachers_density_also_within_the_cells_of_values():
+    teacher = bound(Restriction("accel"), MIXED)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        tasks = teacher.sample(10)
+        outcomes = Outcomes.from_scores(rng.random(10))
+        teacher.update(tasks, replace(outcomes, extra={"positive_value_loss": rng.random(10)}))
+    points = MIXED.sample(500, rng)
+
+    assert teacher.density(points) == pytest.approx(teacher.children["accel"].density(points))
 
 
 def test_a_restriction_moves_its_teachers_gaussians_to_the_whole_space():

@@ -5,7 +5,15 @@ import pytest
 
 from lifelong_rl.envs.space import Feature, TaskSpace
 from lifelong_rl.teachers import RandomTeacher, Teacher
-from lifelong_rl.teachers.density import covered_share, evenness, kernel_density, reference_points
+from lifelong_rl.teachers.density import (
+    cell_evenness,
+    covered_share,
+    evenness,
+    kernel_density,
+    parts_per_axis,
+    reference_points,
+    spread_in_cells,
+)
 
 
 def space(dimension):
@@ -65,21 +73,25 @@ def test_reference_points_are_about_a_thousand_in_any_dimension(dimension):
     assert np.array_equal(points, reference_points(space(dimension)))
 
 
+def test_reference_points_are_none_of_the_numbers_that_a_seed_gives():
+    assert not np.isin(reference_points(space(8)), np.random.default_rng(0).random((1000, 8))).any()
+
+
 def test_the_covered_share_counts_cells_once():
     tasks = np.array([[0.0, 0.0], [0.001, 0.001], [1.0, 1.0]])
 
-    assert covered_share(tasks) == pytest.approx(2 / 31**2)
+    assert covered_share(tasks, space(2)) == pytest.approx(2 / 31**2)
 
 
 def test_the_covered_share_of_the_whole_grid_is_one():
-    assert covered_share(space(3).grid(10)) == 1.0
+    assert covered_share(space(3).grid(10), space(3)) == 1.0
 
 
 @pytest.mark.parametrize("dimension", [20, 62, 63, 100])
 def test_the_covered_share_does_not_overflow_in_high_dimensions(dimension):
     corners = np.vstack([np.zeros(dimension), np.ones(dimension), np.eye(dimension)[-1]])
 
-    assert covered_share(corners) == pytest.approx(3 / 2.0**dimension)
+    assert covered_share(corners, space(dimension)) == pytest.approx(3 / 2.0**dimension)
 
 
 def test_a_density_that_no_float_can_hold_at_the_points_is_as_uneven_as_one_point():
@@ -87,3 +99,48 @@ def test_a_density_that_no_float_can_hold_at_the_points_is_as_uneven_as_one_poin
     assert evenness(np.array([5e-324, 0.0, 0.0])) == 0.0
     assert evenness(np.full(10, 5e-324)) == pytest.approx(1.0)
     assert evenness(np.full(10, 1e308)) == pytest.approx(1.0)
+
+
+TABLE = TaskSpace(
+    "table",
+    [Feature.integer("n", 1, 4, 1), Feature.category("c", ["a", "b", "c"], "a"), Feature.real("x", 0, 1, 0.5)],
+)
+
+
+def test_a_small_space_of_values_is_covered_and_even_when_each_task_comes_equally_often():
+    dice = TaskSpace("dice", [Feature.integer("n", 1, 6, 1)])
+    tasks = np.tile(dice.grid(6), (50, 1))
+
+    assert covered_share(tasks, dice) == 1.0
+    assert cell_evenness(tasks, dice) == pytest.approx(1.0)
+    assert cell_evenness(tasks[:1].repeat(50, axis=0), dice) == 0.0
+
+
+def test_cells_have_no_more_parts_than_an_integer_or_a_category_has_values():
+    assert parts_per_axis(TABLE).tolist() == [4, 3, 10]
+    assert parts_per_axis(TaskSpace("many", [Feature.integer("n", 1, 10**6, 1)])).tolist() == [1000]
+
+
+def test_the_estimate_of_a_teacher_that_draws_values_is_level_within_their_cells():
+    class Played(RandomTeacher):
+        density = Teacher.density
+
+        def sample(self, n=1):
+            return self.space.snap(super().sample(n))
+
+    teacher = Played()
+    teacher.reset(
+        TaskSpace("coin", [Feature.category("side", ["heads", "tails"], "heads")]), np.random.default_rng(0)
+    )
+
+    assert np.abs(teacher.density(np.linspace(0.0, 1.0, 41)[:, None]) - 1.0).max() < 0.15
+
+
+def test_spreading_keeps_values_and_reals():
+    tasks = TABLE.snap(TABLE.sample(200, np.random.default_rng(0)))
+
+    spread = spread_in_cells(tasks, TABLE)
+
+    assert np.array_equal(TABLE.snap(spread), tasks)
+    assert len(np.unique(spread[:, 1])) == 200
+    assert np.array_equal(spread_in_cells(tasks, TABLE), spread)

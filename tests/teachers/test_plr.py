@@ -298,6 +298,17 @@ def test_the_density_of_a_space_that_is_known_is_that_of_its_levels():
     assert teacher.diagnostics()["replay_share"] == 1.0 and set(drawn[:, 0]) == {0.25, 0.75}
 
 
+def test_two_levels_of_two_values_that_are_replayed_alike_are_even_and_level():
+    teacher = bound(
+        PLR("learnability", staleness=0.0, temperature=1e9), TaskSpace("two", [Feature.integer("n", 0, 1, 0)])
+    )
+    teacher.update(np.array([[0.25], [0.75]]), outcomes([0.5, 1.0]))
+
+    assert teacher.diagnostics()["entropy"] == pytest.approx(1.0)
+    assert teacher.diagnostics()["coverage"] == 1.0
+    assert np.abs(teacher.density(np.linspace(0.0, 1.0, 21)[:, None]) - 1.0).max() < 0.15
+
+
 def test_a_space_with_a_real_feature_has_no_last_task():
     teacher = bound(PLR(capacity=10, min_fill=0.5, replay_probability=0.5), LINE)
     teacher.update(np.linspace(0.0, 1.0, 20)[:, None], outcomes(np.arange(20) / 20))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lifelong_rl.evaluation import to_line
 from lifelong_rl.scenarios import Block, condensed, curriculum
+from lifelong_rl.scenarios.block import Distribution, Drift
 from lifelong_rl.tracking.run_folder import RunFolder
 from lifelong_rl.training.config import AgentConfig, RunConfig
 
@@ -18,6 +20,18 @@ STREAM = condensed("point-goal", n_tasks=2, steps=200)
 CONFIG = RunConfig(STREAM, AgentConfig("dqn"))
 WITH_COMPONENT = RunConfig(STREAM, AgentConfig("dqn", components=["distillation"]))
 TAUGHT = RunConfig(curriculum("point-goal", teacher="random", steps=200, n_test_tasks=2), AgentConfig("dqn"))
+MIXED = replace(
+    STREAM,
+    name="mine",
+    blocks=(
+        STREAM.blocks[0],
+        TAUGHT.scenario.blocks[0],
+        Block(100, distribution=Distribution(STREAM.fixed_tasks, (3.0, 1.0)), visibility="boundary"),
+        Block(100, drift=Drift(STREAM.fixed_tasks, 3)),
+    ),
+    observe_task="none",
+)
+"""A block of each kind of source."""
 
 
 def rename_tasks(folder: RunFolder, names: Mapping[str, str]) -> None:

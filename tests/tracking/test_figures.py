@@ -7,7 +7,8 @@ from matplotlib.patches import Ellipse
 
 from lifelong_rl.envs.space import Feature, TaskSpace
 from lifelong_rl.evaluation import EvaluationLog
-from lifelong_rl.tracking.figures import Stretch, score_curves, task_curves, task_distribution, transfer_matrix
+from lifelong_rl.tracking.figures import Stretch, score_curves, task_curves, transfer_matrix
+from lifelong_rl.tracking.task_distributions import task_distribution
 
 PLANE = TaskSpace(
     "tracks",
@@ -100,7 +101,8 @@ def test_all_tasks_are_lines_of_one_chart_with_its_blocks_named():
     assert axes.get_legend_handles_labels()[1] == ["a", "b"]
     assert axes.get_xlabel() == "environment steps"
     assert axes.get_ylabel() == "mean score"
-    assert texts(axes) == ["a", "drawn tasks"]
+    assert texts(axes) == ["a", "changing tasks"]
+    assert texts(drawn(task_curves(two_block_log(), kinds=["task", "drift"]))) == ["a", "drift"]
 
 
 def test_the_curve_of_returns_says_so():

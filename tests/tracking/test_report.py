@@ -1,7 +1,7 @@
 """A report of run folders: who is in which group, what is said of the rest, and where it lies."""
 
 import json
-import shlex
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_runs import CONFIG, PROVENANCE, STREAM, TAUGHT, WITH_COMPONENT, drawn_episodes, write_run
+from synthetic_runs import CONFIG, MIXED, PROVENANCE, TAUGHT, WITH_COMPONENT, drawn_episodes, write_run
 
-from lifelong_rl.cli import parse
-from lifelong_rl.scenarios import condensed, curriculum, single
-from lifelong_rl.teachers import make_teacher
+from lifelong_rl.scenarios import condensed
 from lifelong_rl.tracking.report import pictures, report_runs, write_report
-from lifelong_rl.tracking.report.provenance import train_command
+from lifelong_rl.tracking.report.groups import group_runs
+from lifelong_rl.tracking.report.runs import read_run
 from lifelong_rl.tracking.run_folder import RunFolder, find_runs
 from lifelong_rl.training.config import AgentConfig, RunConfig
 
@@ -189,42 +188,25 @@ def test_links_lead_from_the_report_to_the_runs(tmp_path):
     assert str(tmp_path) not in page.read_text()  # a report travels with its runs
 
 
+def test_a_block_without_a_fixed_task_is_named_by_its_kind(tmp_path):
+    run = write_run(tmp_path / "a", RunConfig(MIXED, AgentConfig("dqn")))
+    task, kinds = MIXED.blocks[0].task.id, ["curriculum", "distribution", "drift"]
+    page = report(run).page
+    rows = re.findall(r"\| (before|after [^|]*?) +\|", (page.parent / "report.md").read_text())
+    assert rows == ["before", f"after 1: {task}", *(f"after {i}: {kind}" for i, kind in enumerate(kinds, 2))]
+    assert f"{task} \u2192 random \u2192 distribution \u2192 drift" in page.read_text(), "the settings say it too"
+    log, told = run.log(), pictures.block_kinds(run.config["scenario"]["blocks"])
+    matrix = [label.get_text() for label in pictures.matrix_figure(log, told).axes[0].get_yticklabels()]
+    assert matrix == rows
+    (group,), _ = group_runs([read_run(run, lambda folder: {})[0]])
+    assert [text.get_text() for text in pictures.curves_figure(group).axes[0].texts] == [task, *kinds]
+
+
 def test_the_day_of_a_run_is_read_from_its_event_file(tmp_path):
     run = write_run(tmp_path / "a", CONFIG)
     assert "<dt>started</dt><dd>not recorded</dd>" in report(run).page.read_text()
     (run.path / "events.out.tfevents.1700000000.host.1.0").touch()
     assert "<dt>started</dt><dd>2023-11-14</dd>" in report(run).page.read_text()
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        CONFIG,
-        replace(WITH_COMPONENT, n_envs=2, eval_every=50, eval_episodes=3),
-        replace(CONFIG, agent=AgentConfig("dqn", components=[("distillation", {"n_states": 50})])),
-        replace(CONFIG, agent=AgentConfig("dqn", options={"policy_kwargs": {"net_arch": [8]}, "gamma": 0.9})),
-        RunConfig(condensed("point-goal", n_tasks=2, steps=200, visibility="boundary"), AgentConfig("ppo")),
-        RunConfig(single("point-goal", steps=100), AgentConfig("sac"), parallel=True),
-        RunConfig(
-            curriculum("toy-grid", teacher=make_teacher("alp-kde", window=99), steps=100, n_test_tasks=3),
-            AgentConfig("simulated"),
-        ),
-    ],
-    ids=lambda config: config.label,
-)
-def test_the_command_that_repeats_a_run_gives_its_configuration(config):
-    command = train_command(config.to_json())
-    words = shlex.split(command.replace("\\\n", " "))
-    assert words[:2] == ["lifelong-rl", "train"]
-    assert parse([*words[1:], "--seed", "0"]).config().to_json() == config.to_json()
-
-
-def test_a_run_that_no_command_says_is_repeated_from_its_configuration(tmp_path):
-    mixed = replace(STREAM, name="mine", blocks=(STREAM.blocks[0], TAUGHT.scenario.blocks[0]), observe_task="none")
-    config = RunConfig(mixed, AgentConfig("dqn"))
-    assert train_command(config.to_json()) is None
-    page = report(write_run(tmp_path / "a", config)).page.read_text()
-    assert "RunConfig.from_json(json.load(open(" in page
 
 
 def test_an_agent_that_is_not_here_is_still_reported(tmp_path):

@@ -10,9 +10,11 @@ import pytest
 from synthetic_runs import CONFIG, WITH_COMPONENT, rename_tasks, write_run
 
 from lifelong_rl.evaluation.metrics import FAMILIES, MetricValue
+from lifelong_rl.tracking import figures
+from lifelong_rl.tracking.figures import Stretch, new_figure, score_curves, transfer_matrix
 from lifelong_rl.tracking.report import html, latex, markdown, pictures, write_report
 from lifelong_rl.tracking.report.document import Cell, Document, Listing, Section, Table, Warned, Words
-from lifelong_rl.training.config import RunConfig
+from lifelong_rl.training.config import AgentConfig, RunConfig
 
 NASTY = ("<b>bold</b> & $x$", "a|b_c\\d `e` {f} #1 100% ~^\" '")
 VOID = {"meta", "br", "wbr", "img", "link", "hr", "input"}
@@ -187,6 +189,14 @@ def test_the_latex_sets_numbers_and_names(plain):
     assert r"\toprule" in text and r"\caption{Main metrics." in text and r"\label{tab:results}" in text
 
 
+def test_a_headline_in_short_lines_for_latex_loses_no_character():
+    name = "_my__task_/of two//halves_"
+    table = Table("t", "caption", (Cell("row"), Cell(name)), ((Cell("a"), Cell("1")),), reading="words")
+    (headline,) = [line for line in latex.to_latex(document(table)).splitlines() if "halves" in line]
+    shown = re.sub(r"\\begin\{tabular\}\[b\]\{@\{\}r@\{\}\}|\\end\{tabular\}|\\\\|[{} ]", "", headline.split("&")[1])
+    assert shown.replace(r"\_", "_") == name.replace(" ", "")
+
+
 def test_text_for_latex_is_escaped():
     assert latex.escaped(r"50% of a_b & $x$ \y {z} ~^ #1") == (
         r"50\% of a\_b \& \$x\$ \textbackslash{}y \{z\} \textasciitilde{}\textasciicircum{} \#1"
@@ -269,8 +279,6 @@ def test_an_empty_page_has_no_warnings_box_without_a_warning():
 
 def test_a_figure_is_the_same_bytes_each_time_and_keeps_its_text():
     def figure():
-        from lifelong_rl.tracking.figures import transfer_matrix
-
         return transfer_matrix(np.array([[0.25, 0.5]]), ["a$b$c", "_x"], ["<end>"])
 
     assert pictures.png(figure()) == pictures.png(figure())
@@ -280,3 +288,49 @@ def test_a_figure_is_the_same_bytes_each_time_and_keeps_its_text():
     ids = re.findall(r'\bid="([^"]+)"', first)
     assert ids and all(name.startswith("one-") for name in ids)
     assert set(re.findall(r"url\(#([^)]+)\)", first)) <= set(ids)
+
+
+def curves_and_matrix(scores, stock=None):
+    blocks = [Stretch(0, 10, "a"), Stretch(10, 20, None)]
+    yield score_curves([0, 10, 20], scores, ["a", "b"], blocks=blocks, stock=stock)
+    yield transfer_matrix(scores, ["a", "b"], ["x", "y", "z"], trained=[None, "a", None], stock=stock)
+
+
+def test_a_figure_drawn_over_is_the_figure_drawn_anew_to_the_last_byte():
+    one, other = [[0.1, 0.2], [0.9, 0.3], [0.6, 1.0]], [[np.nan, 0.0], [0.25, np.nan], [1.0, 0.5]]
+    stock = {}
+    for scores in (one, other, one):
+        fresh = [(pictures.png(f), pictures.svg(f, "f")) for f in curves_and_matrix(scores)]
+        assert [(pictures.png(f), pictures.svg(f, "f")) for f in curves_and_matrix(scores, stock)] == fresh
+    assert len(stock) == 2
+
+
+def test_a_figure_of_other_names_blocks_or_limits_is_never_drawn_over():
+    stock = {}
+    scores, blocks = [[0.1], [0.2]], [Stretch(0, 9, "a")]
+    for names, steps, kinds, more in (
+        (["a"], [0, 9], blocks, {}),
+        (["b"], [0, 9], blocks, {}),
+        (["a"], [0, 8], blocks, {}),
+        (["a"], [0, 9], [Stretch(0, 9, None, "drift")], {}),
+        (["a"], [0, 9], blocks, {"legend": "other"}),
+        (["a"], [0, 9], blocks, {"measured": "success"}),
+    ):
+        score_curves(steps, scores, names, blocks=kinds, stock=stock, **more)
+    assert len(stock) == 6
+    first = score_curves([0, 9], scores, ["a"], blocks=blocks, stock=stock)
+    assert score_curves([0, 9], scores, ["a"], blocks=blocks, stock=stock) is first
+    for more in ({"measured": "return"}, {"band": (scores, scores)}, {"blocks": ()}):
+        assert score_curves([0, 9], scores, ["a"], **{"blocks": blocks, "stock": stock} | more) is not first
+    assert len(stock) == 6, "limits that follow the numbers, and bands, are drawn anew"
+
+
+def test_a_report_makes_no_figure_twice_for_groups_that_are_alike(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(figures, "new_figure", lambda *size: made.append(size) or new_figure(*size))
+    configs = [RunConfig(CONFIG.scenario, AgentConfig("dqn", options={"gamma": gamma})) for gamma in (0.9, 0.8, 0.7)]
+    runs = [write_run(tmp_path / str(i), config, kept=0.1 * i) for i, config in enumerate(configs)]
+    place = write_report(runs, lambda folder: {}, tmp_path / "all").page.parent / "figures"
+    assert len(made) == 3  # curves, matrix, and the overview of all three
+    curves = {(place / f"curves-{i}.png").read_bytes() for i in (1, 2, 3)}
+    assert len(curves) == 3, "each with its own numbers"

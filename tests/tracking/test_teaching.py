@@ -104,7 +104,7 @@ def test_statistics_are_in_the_units_of_the_features():
     assert statistics["mass_mean"] == pytest.approx(50.5)
     assert statistics["legs_mean"] == pytest.approx(3.5)
     assert "floor_mean" not in statistics
-    assert statistics["recent_coverage"] == pytest.approx(2 / 1000)
+    assert statistics["recent_coverage"] == pytest.approx(2 / (10 * 4 * 2))  # legs have 4 values, floors 2
 
 
 def test_tasks_in_cells_of_their_own_are_even_and_one_task_again_and_again_is_not():

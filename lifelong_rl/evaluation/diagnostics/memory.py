@@ -94,8 +94,11 @@ def aligned_ranking(
     """Rank methods by score, best first, where each holds ``budget`` bytes to within a share ``tolerance`` of it.
 
     scores: by method, higher is better. kinds: the memory that the budget is for. Raises Undefined, naming each
-    method with its bytes, where some hold more or less: :func:`setting_for` finds the setting that meets a budget.
+    method with its bytes, where some hold more or less: :func:`setting_for` finds the setting that meets a budget;
+    and where a method has no score (None or NaN).
     """
+    if unscored := [method for method, score in scores.items() if score is None or not np.isfinite(score)]:
+        raise Undefined(f"a ranking needs a score of every method, found none of {', '.join(unscored)}")
     held = {method: ledger.total(method, kinds) for method in scores}
     unaligned = [f"{m} holds {n:,}" for m, n in held.items() if abs(n - budget) > tolerance * budget]
     if unaligned:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,10 @@ from lifelong_rl.evaluation.metrics import finite_array
 
 LEAST_SATURATION = 0.2
 """A run that saturates below this part of its expert's saturation has a sample efficiency of 0."""
+
+
+Saturation: TypeAlias = tuple[float, float]
+"""The largest score of a moving average, and the episodes until it is first reached."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +43,22 @@ def relative_performance(
 ) -> list[float]:
     """Give the sum of the run's scores on a task over the sum of an expert's, over as many episodes as both have.
 
-    scores: all learning blocks of the task, one after the other. Neutral is 1, higher is better; NaN where the
-    expert's sum is 0. averaging: one value an expert, or one against their mean curve.
+    scores: all learning blocks of the task, one after the other. Neutral is 1, higher is better. Where the expert's
+    sum is 0 it is infinite, as in l2metrics, so that no mean hides it, and NaN where the run's is 0 too.
+    averaging: one value an expert, or one against their mean curve.
     """
     found = []
-    for curve in _averaged(experts, averaging):
+    for curve in averaged(experts, averaging):
         n = min(len(scores), len(curve))
-        total = float(curve[:n].sum())
-        found.append(float(scores[:n].sum()) / total if total else np.nan)
+        found.append(_ratio(float(scores[:n].sum()), float(curve[:n].sum())))
     return found
+
+
+def _ratio(value: float, reference: float) -> float:
+    """Give value / reference, infinite for a reference of 0, and NaN where both are 0."""
+    if reference:
+        return value / reference
+    return np.copysign(np.inf, value) if value else np.nan
 
 
 def sample_efficiency(
@@ -66,21 +77,22 @@ def sample_efficiency(
     for a curve that falls from its beginning l2metrics finds either, by rounding.
     Raises Undefined where the run is best at its very beginning.
     """
-    best, at = _saturation(scores, tie)
+    is_falling = slope_sign(experiences, scores) < 0
+    of_experts = [saturation_of(curve, tie) for curve in averaged(experts, averaging)]
+    return efficiency_of(saturation_of(scores, tie), of_experts, is_falling=is_falling)
+
+
+def efficiency_of(own: Saturation, of_experts: Sequence[Saturation], *, is_falling: bool) -> Efficiency:
+    """Give the sample efficiency of a run from where it and its experts saturate; Undefined where it does at once."""
+    best, at = own
     if at == 0:
         raise Undefined("the task saturates at its first episode, so nothing can be sooner")
-    is_falling = _slope_sign(experiences, scores) < 0
-    bests, times, values = [], [], []
-    for curve in _averaged(experts, averaging):
-        expert_best, expert_at = _saturation(curve, tie)
-        if expert_at == 0:
-            continue
-        bests.append(expert_best)
-        times.append(expert_at)
-        is_invalid = best < LEAST_SATURATION * expert_best or is_falling
-        ratio = best / expert_best if expert_best else np.nan
-        values.append(0.0 if is_invalid else ratio * (expert_at / at))
-    return Efficiency(best, at, tuple(bests), tuple(times), tuple(values))
+    later = [(expert_best, expert_at) for expert_best, expert_at in of_experts if expert_at != 0]
+    values = [
+        0.0 if best < LEAST_SATURATION * expert_best or is_falling else _ratio(best, expert_best) * (expert_at / at)
+        for expert_best, expert_at in later
+    ]
+    return Efficiency(best, at, tuple(s[0] for s in later), tuple(s[1] for s in later), tuple(values))
 
 
 def area_between_curves(curve: ArrayLike, baselines: Sequence[ArrayLike]) -> float:
@@ -95,12 +107,12 @@ def area_between_curves(curve: ArrayLike, baselines: Sequence[ArrayLike]) -> flo
     values = finite_array(curve, "curve", 1)
     if not others or min(map(len, [values, *others])) < 2:
         raise Undefined("an area needs a curve and a baseline of at least two episodes each")
-    baseline = _averaged(others, "time")[0]
+    baseline = averaged(others, "time")[0]
     areas = [float(np.trapezoid(found, dx=1 / (len(found) - 1))) for found in (values, baseline)]
     return areas[0] - areas[1]
 
 
-def _averaged(experts: Sequence[Floats], averaging: Literal["metrics", "time"]) -> Sequence[Floats]:
+def averaged(experts: Sequence[Floats], averaging: Literal["metrics", "time"]) -> Sequence[Floats]:
     """Give the curves to compare with: each expert's, or the mean over them up to the end of the shortest."""
     if averaging == "metrics" or not experts:
         return experts
@@ -108,13 +120,14 @@ def _averaged(experts: Sequence[Floats], averaging: Literal["metrics", "time"]) 
     return [np.mean([curve[:n] for curve in experts], axis=0)]
 
 
-def _saturation(scores: Floats, tie: float) -> tuple[float, float]:
+def saturation_of(scores: Floats, tie: float = 0.0) -> Saturation:
+    """Give the maximum of the moving average of a curve, and where it is first met; see :func:`sample_efficiency`."""
     start, length = np.zeros(1, dtype=np.int64), np.array([len(scores)])
     best, at = maxima(smooth(scores, start, length), start, length, tie)
     return float(best[0]), float(at[0])
 
 
-def _slope_sign(x: Indices, y: Floats) -> float:
+def slope_sign(x: Indices, y: Floats) -> float:
     """Give a number with the sign of the least-squares slope of ``y`` over ``x``; 0 where rounding hides the sign."""
     products = (x - x.mean()) * (y - y.mean())
     total = float(products.sum())

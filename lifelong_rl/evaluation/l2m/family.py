@@ -15,7 +15,7 @@ from lifelong_rl.evaluation.measured import Measured, Undefined
 from lifelong_rl.evaluation.metrics import Definition, MetricValue, PerPair, References
 
 TIE = 1e-12
-"""Part of a maximum that rounding may take from it; l2metrics takes no account of it."""
+"""Part of a maximum or a threshold that rounding may take from it; l2metrics takes no account of it."""
 
 DIRECTIONS: tuple[Direction, ...] = ("forward", "backward")
 
@@ -66,6 +66,7 @@ class _Given:
         is_guarded = [i for i, task in enumerate(self.names) if task in guarded and not np.isnan(values[i])]
         reason = self.situation.guarded(self.names[i] for i in is_guarded)
         values[is_guarded] = np.nan
+        reason = reason or self.situation.infinite(name, [self.names[i] for i in np.flatnonzero(np.isinf(values))])
         table = self._table(values)
         number = or_none(self.results.aggregated(values))
         if number is None or reason:

@@ -51,11 +51,12 @@ def saturation(regimes: Regimes) -> tuple[Floats, Floats]:
     return maxima(smooth(data.values, data.starts, data.lengths), data.starts, data.lengths)
 
 
-def recovery_times(regimes: Regimes, terminal: Floats) -> Floats:
+def recovery_times(regimes: Regimes, terminal: Floats, tie: float = 0.0) -> Floats:
     """Give for each learning block but a task's first the episodes until it is as good as the end of the one before.
 
     Counts episodes, not environment steps: 0 where the first one is already as good, one more than there are where
-    none is. Shape (n_regimes,), NaN for other regimes.
+    none is. tie: part of the terminal performance by which a score may miss it; 0 as in l2metrics, where averages of
+    nothing but successes are 1 or a bit less by rounding. Shape (n_regimes,), NaN for other regimes.
     """
     found = np.full(len(regimes), np.nan)
     (learning,) = np.nonzero(regimes.is_learning)
@@ -66,7 +67,8 @@ def recovery_times(regimes: Regimes, terminal: Floats) -> Floats:
     before, after = before[is_known], after[is_known]
     data = regimes.averaged
     lengths = data.lengths[after]
-    is_met = data.values[positions(data.starts[after], lengths)] >= np.repeat(terminal[before], lengths)
+    least = terminal[before] - tie * np.abs(terminal[before])
+    is_met = data.values[positions(data.starts[after], lengths)] >= np.repeat(least, lengths)
     first = first_position(is_met, lengths)
     found[after] = np.where(np.isnan(first), regimes.lengths[after] + 1.0, first)
     return found

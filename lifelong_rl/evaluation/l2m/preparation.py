@@ -21,6 +21,9 @@ QUANTILES = (0.1, 0.9)
 SCALE, OFFSET = 100.0, 1.0
 """Normalised scores run from OFFSET to OFFSET + SCALE: never 0, so that a ratio can be taken of them."""
 
+ROUNDING = 1e-12
+"""What the moving average may change of a constant score, as a part of it: a range this small is none."""
+
 Experts: TypeAlias = Mapping[str, Sequence["ArrayLike | Regimes"]]
 """Task -> its single-task runs (l2metrics calls them STE): the training curve of each, or all its regimes."""
 
@@ -54,11 +57,12 @@ class _Curves:
         return np.repeat(self.block_task, self.lengths)
 
 
-def prepare(regimes: Regimes, experts: Experts | None, options: L2MOptions) -> Prepared:
+def prepare(regimes: Regimes, experts: Experts | None, options: L2MOptions, rounding: float = ROUNDING) -> Prepared:
     """Give the scores that are measured.
 
     Smoothing takes learning blocks and experts; clipping and normalising take everything, by task, and the experts'
-    scores count for the bounds. Experts of tasks that the run does not hold are left out.
+    scores count for the bounds. Experts of tasks that the run does not hold are left out. rounding: the part of a
+    score that its moving average may miss it by and be constant still; 0 as in l2metrics.
     Raises Undefined where a run of one single score should be normalised by its extremes.
     """
     experts = experts or {}
@@ -80,9 +84,9 @@ def prepare(regimes: Regimes, experts: Experts | None, options: L2MOptions) -> P
             }
             if options.normalization_method == "run":
                 low, high = np.full_like(low, low.min(initial=np.inf)), np.full_like(high, high.max(initial=-np.inf))
-                if low.size and low[0] == high[0]:
+                if low.size and _span(low, high, rounding)[0] == 0:
                     raise Undefined(f"every score of the run is {low[0]:g}, so its extremes give no scale")
-            regimes, curves = _normalised(regimes, curves, low, high)
+            regimes, curves = _normalised(regimes, curves, low, _span(low, high, rounding))
     return Prepared(regimes, _by_task(curves, regimes.tasks), ranges)
 
 
@@ -184,8 +188,13 @@ def _clipped(regimes: Regimes, curves: _Curves, low: Floats, high: Floats) -> tu
     return regimes.with_values(values), replace(curves, values=of_curves)
 
 
-def _normalised(regimes: Regimes, curves: _Curves, low: Floats, high: Floats) -> tuple[Regimes, _Curves]:
-    span = high - low
+def _span(low: Floats, high: Floats, rounding: float) -> Floats:
+    """Give the width of each range, 0 where it is that of a constant which was averaged."""
+    span: Floats = high - low
+    return np.where(span > rounding * np.maximum(np.abs(low), np.abs(high)), span, 0.0)
+
+
+def _normalised(regimes: Regimes, curves: _Curves, low: Floats, span: Floats) -> tuple[Regimes, _Curves]:
     divisor = np.where(span > 0, span, 1.0)
 
     def scaled(values: Floats, task: Indices) -> Floats:

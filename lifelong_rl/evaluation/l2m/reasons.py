@@ -55,6 +55,13 @@ class Situation:
             "normalise them, or look at the difference (guard=False gives the number of l2metrics)"
         )
 
+    def infinite(self, name: str, tasks: list[str]) -> str:
+        """Say why a comparison with experts is infinite for these tasks; empty where it is for none."""
+        if name not in ("ste_rel_perf", "sample_efficiency") or not tasks:
+            return ""
+        zero = "whose scores sum to 0" if name == "ste_rel_perf" else "that saturates at a score of 0"
+        return f"{_listed(tasks)}: the ratio to a single-task run {zero} is infinite (or the numbers are too large)"
+
     def reason(self, name: str) -> str:
         """Say why a metric with one value a task has none."""
         if name == "avg_eval_perf":

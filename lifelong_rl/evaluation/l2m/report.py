@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from lifelong_rl.evaluation.l2m import measures
-from lifelong_rl.evaluation.l2m.options import L2MOptions
+from lifelong_rl.evaluation.l2m.options import L2MOptions, label
 from lifelong_rl.evaluation.l2m.preparation import Experts, Prepared
 from lifelong_rl.evaluation.l2m.regimes import Regimes
 from lifelong_rl.evaluation.l2m.results import Results, measure, or_none, task_metrics, transfer_forms
@@ -34,8 +34,25 @@ def l2metrics_report(
     try:
         results = measure(regimes, experts, options)
     except Undefined:  # l2metrics then computes with NaN
-        results = Results(Prepared(regimes.with_values(np.full(len(regimes.values), np.nan)), {}, None), options)
-    ranges = results.prepared.ranges
+        results = Results(_without_scale(regimes, options), options)
+    return report_of(results)
+
+
+def _without_scale(regimes: Regimes, options: L2MOptions) -> Prepared:
+    """Give a run of one single score that should be normalised by its extremes, every score NaN."""
+    if options.variant_mode == "agnostic":
+        regimes = regimes.without_variants()
+    score = float(regimes.values[0])
+    ranges = {task: (score, score) for task in regimes.tasks}
+    return Prepared(regimes.with_values(np.full(len(regimes.values), np.nan)), {}, ranges)
+
+
+def report_of(results: Results) -> dict[str, Any]:
+    """Give the report of what was measured, see :func:`l2metrics_report`."""
+    ranges, options = results.prepared.ranges, results.options
+    if ranges and isinstance(options.data_range, Mapping):  # l2metrics names every range that it was given
+        names = map(label, options.data_range) if options.variant_mode == "agnostic" else options.data_range
+        ranges = {task: options.range_of(task) or (np.nan, np.nan) for task in names}
     return {
         "lifetime": _lifetime(results),
         "normalisation_range": ranges and {task: {"min": low, "max": high} for task, (low, high) in ranges.items()},
@@ -115,7 +132,7 @@ def _of_experts(results: Results, task: int) -> dict[str, Any]:
 
 def _rows(results: Results) -> list[list[Any]]:
     regimes = results.regimes
-    best, at = measures.saturation(regimes)
+    best, at = results.saturation
     numbers = [
         [or_none(value) for value in column] for column in (results.terminal, best, at, results.recovery_times)
     ]

@@ -31,7 +31,7 @@ class Results:
     prepared: Prepared
     options: L2MOptions
     tie: float = 0.0
-    """What is this close to a maximum, as a part of it, is taken for it."""
+    """What is this close to a maximum or a terminal performance, as a part of it, is taken for it."""
 
     @property
     def regimes(self) -> Regimes:
@@ -49,9 +49,14 @@ class Results:
         return measures.mean_performance(self.regimes)
 
     @cached_property
+    def saturation(self) -> tuple[Floats, Floats]:
+        """Saturation of each regime and the experience at which it is first reached, shape (n_regimes,) each."""
+        return measures.saturation(self.regimes)
+
+    @cached_property
     def recovery_times(self) -> Floats:
         """Recovery time of each learning block but a task's first, shape (n_regimes,)."""
-        return measures.recovery_times(self.regimes, self.terminal)
+        return measures.recovery_times(self.regimes, self.terminal, self.tie)
 
     @cached_property
     def maintenance(self) -> measures.Maintenance:
@@ -109,18 +114,21 @@ class Results:
         if name == "sample_efficiency":
             lists = {task: efficiency.values for task, efficiency in self.efficiency.items()}
         for task, values in lists.items():
-            known = [value for value in values if not np.isnan(value)]
-            if known:
-                found[task] = np.mean(known)
+            found[task] = _mean_of_known(np.array([*values]))
         return found
 
     def aggregated(self, values: Floats) -> float:
-        """Give the mean or median of what is not NaN, NaN where nothing is left."""
-        known = np.asarray(values, dtype=np.float64)
-        known = known[~np.isnan(known)]
-        if not known.size:
-            return np.nan
-        return float(np.mean(known) if self.options.aggregation_method == "mean" else np.median(known))
+        """Give the mean or median of what is not NaN, NaN where nothing is left, infinity where that decides it."""
+        if self.options.aggregation_method == "mean":
+            return _mean_of_known(values)
+        known = values[~np.isnan(values)]
+        return float(np.median(known)) if known.size else np.nan
+
+
+def _mean_of_known(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities of both signs have no mean
+        return float(np.mean(known)) if known.size else np.nan
 
 
 def measure(regimes: Regimes, experts: Experts | None, options: L2MOptions, tie: float = 0.0) -> Results:

@@ -7,7 +7,7 @@
 
 from lifelong_rl.tracking.report.comparing import Comparison, compare_groups
 from lifelong_rl.tracking.report.groups import Group, group_label, group_runs
-from lifelong_rl.tracking.report.pictures import matrix_figure
+from lifelong_rl.tracking.report.pictures import block_kinds, matrix_figure
 from lifelong_rl.tracking.report.results import MAIN_METRICS
 from lifelong_rl.tracking.report.runs import Run, read_runs
 from lifelong_rl.tracking.report.versus import compare_runs
@@ -26,6 +26,7 @@ __all__ = [
     "Group",
     "Run",
     "WrittenReport",
+    "block_kinds",
     "compare_groups",
     "compare_runs",
     "group_label",

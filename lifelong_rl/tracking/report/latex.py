@@ -79,7 +79,7 @@ def _row(cells: tuple[Cell, ...], *, is_header: bool = False) -> str:
 def _header(cell: Cell, column: int) -> str:
     """Give a headline in short lines, one above the other: wide tables would be scaled down to nothing."""
     lines = [""]
-    for piece in re.findall(r"[^\s/_]+[/_]?|\s+", cell.text):
+    for piece in re.findall(r"[^\s/_]*[/_]|[^\s/_]+|\s+", cell.text):
         if lines[-1] and len(lines[-1]) + len(piece) > LINE and not piece.isspace():
             lines.append("")
         lines[-1] += piece

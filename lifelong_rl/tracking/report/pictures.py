@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from lifelong_rl.evaluation.log import EvaluationLog, EvaluationPoint
 from lifelong_rl.scenarios import Scenario
 from lifelong_rl.tracking import figures
-from lifelong_rl.tracking.figures import Stretch
+from lifelong_rl.tracking.figures import Stock
 from lifelong_rl.tracking.moments import task_moments
 from lifelong_rl.tracking.report.groups import Group
 from lifelong_rl.tracking.report.numbers import mean_and_band
@@ -33,15 +34,30 @@ MOST_BANDS = 8
 """Tasks whose bands can be told apart in one chart; with more of them the curves stand alone."""
 
 
-def matrix_figure(log: EvaluationLog) -> Figure:
-    """Draw the scores on all tasks before training and after each block."""
-    rows = row_names(log)
+def block_kinds(blocks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what each block of a scenario is: a fixed "task", a "curriculum", a "distribution" or a "drift".
+
+    blocks: as ``config.json`` holds them.
+    """
+    names = {"teacher": "curriculum", "distribution": "distribution", "drift": "drift"}
+    return [next((kind for key, kind in names.items() if block.get(key)), "task") for block in blocks]
+
+
+def matrix_figure(log: EvaluationLog, kinds: Sequence[str] = ()) -> Figure:
+    """Draw the scores on all tasks before training and after each block. kinds: as :func:`block_kinds` gives them."""
+    rows = row_names(log, kinds)
     return figures.transfer_matrix(log.matrix(), log.tasks, rows, trained=[None, *log.block_tasks])
 
 
-def row_names(log: EvaluationLog) -> list[str]:
-    """Name the rows of the matrix."""
-    return ["before", *(f"after {i + 1}: {task or 'curriculum'}" for i, task in enumerate(log.block_tasks))]
+def row_names(log: EvaluationLog, kinds: Sequence[str]) -> list[str]:
+    """Name the rows of the matrix: by the task that a block trained, else by the block's kind."""
+    pairs = zip(log.block_tasks, figures.kinds_of(log, kinds), strict=True)
+    return ["before", *(f"after {number}: {task or kind}" for number, (task, kind) in enumerate(pairs, 1))]
+
+
+def kinds_in(group: Group) -> list[str]:
+    """Say what each block of a group's scenario is."""
+    return block_kinds(group.config["scenario"]["blocks"])
 
 
 def common_points(group: Group) -> tuple[EvaluationPoint, ...]:
@@ -62,16 +78,14 @@ def _rows(log: EvaluationLog, points: tuple[EvaluationPoint, ...]) -> Any:
     return log.scores()[[position[point] for point in points]]
 
 
-def curves_figure(group: Group) -> Figure:
+def curves_figure(group: Group, stock: Stock | None = None) -> Figure:
     """Draw the mean score over seeds on every task over training, with its band, and the blocks shaded and named."""
     log = group.runs[0].log.upto(len(common_points(group))) if len(group.runs) > 1 else group.runs[0].log
     steps = [point.step for point in common_points(group)]
     mean, low, high = mean_and_band(curves(group))
-    firsts = [0, *(end or 0 for end in log.block_ends)]
-    lasts = [int(log.steps[-1]) if end is None else end for end in log.block_ends]
-    blocks = [Stretch(*block) for block in zip(firsts[:-1], lasts, log.block_tasks, strict=True)]
+    blocks = figures.stretches(log, kinds_in(group))
     band = (low, high) if len(group.runs) > 1 and len(log.tasks) <= MOST_BANDS else None
-    return figures.score_curves(steps, mean, log.tasks, blocks=blocks, band=band)
+    return figures.score_curves(steps, mean, log.tasks, blocks=blocks, band=band, stock=stock)
 
 
 def overview_figure(groups: list[Group]) -> Figure:
@@ -91,10 +105,11 @@ def group_matrix(group: Group) -> tuple[Any, EvaluationLog]:
     return mean_and_band(tables)[0], log
 
 
-def group_matrix_figure(group: Group) -> Figure:
+def group_matrix_figure(group: Group, stock: Stock | None = None) -> Figure:
     """Draw the matrix, averaged over seeds."""
     matrix, log = group_matrix(group)
-    return figures.transfer_matrix(matrix, log.tasks, row_names(log), trained=[None, *log.block_tasks])
+    rows = row_names(log, kinds_in(group))
+    return figures.transfer_matrix(matrix, log.tasks, rows, trained=[None, *log.block_tasks], stock=stock)
 
 
 def moments_figure(run: Run, block: int) -> Figure:
@@ -127,12 +142,16 @@ def svg(figure: Figure, name: str) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     file = StringIO()
-    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+    patches = (figure.patch, *(axes.patch for axes in figure.axes))
+    colours = [patch.get_facecolor() for patch in patches]
+    for patch in patches:
         patch.set_facecolor("none")
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         canvas: Any = FigureCanvasSVG(figure)
         canvas.print_svg(file, metadata=nothing)
+    for patch, colour in zip(patches, colours, strict=True):
+        patch.set_facecolor(colour)
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)

@@ -1,22 +1,18 @@
-"""What ran: settings, versions, costs, and how to run it again."""
+"""What ran: settings, versions, costs, and the runs with the commands that repeat them."""
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lifelong_rl.agents import make_component
-from lifelong_rl.envs.lookup import hyperparameters
-from lifelong_rl.scenarios import Scenario, condensed, curriculum, single
-from lifelong_rl.scenarios.block import teacher_arguments
-from lifelong_rl.teachers import make_teacher
-from lifelong_rl.tracking.report.document import UNKNOWN, Cell, Listing, Section, Table, Words
+from lifelong_rl.tracking.report.document import UNKNOWN, Cell, Section, Table, Words
 from lifelong_rl.tracking.report.groups import Group
 from lifelong_rl.tracking.report.numbers import rounded
+from lifelong_rl.tracking.report.pictures import block_kinds
+from lifelong_rl.tracking.report.repeating import repeated
 from lifelong_rl.tracking.report.runs import Run
 
 NOT_RECORDED = "not recorded"
@@ -58,7 +54,11 @@ def settings_section(groups: Sequence[Group]) -> Section:
 def _settings(group: Group) -> list[Cell]:
     config, scenario, agent = group.config, group.config["scenario"], group.config["agent"]
     components = ", ".join(f"{name}{_options(options)}" for name, options in agent["components"])
-    tasks = [block.get("name") or block.get("teacher") or "task" for block in scenario["blocks"]]
+    kinds = block_kinds(scenario["blocks"])
+    tasks = [
+        block.get("name") or block.get("teacher") or kind
+        for block, kind in zip(scenario["blocks"], kinds, strict=True)
+    ]
     every = config.get("eval_every") or "a tenth of each block"
     evaluation = f"{config['eval_episodes']} episodes a task every {every} steps, seed {config['eval_seed']}"
     texts = (
@@ -160,7 +160,10 @@ def runs_section(groups: Sequence[Group], others: Sequence[Run], place: Path) ->
     rows = [_run_row(label, run, place) for label, run in counted]
     rows += [_run_row("in no group", run, place) for run in others]
     table = Table("runs-table", "Every run", header, tuple(rows), n_labels=len(header))
-    again = tuple(_repeated(group, place) for group in groups)
+    again = []
+    for number, group in enumerate(groups, 1):
+        path = relative(group.runs[0].folder.path / "config.json", place)
+        again.append(repeated(group, number, path))
     words = Words("To repeat a group, with its seeds:")
     return Section("runs", "Runs, and how to repeat them", (table, words, *again))
 
@@ -189,120 +192,3 @@ def _files(run: Run, where: str) -> tuple[Cell, Cell]:
 def relative(path: Path, place: Path) -> str:
     """Give the way from a folder to another, with slashes."""
     return Path(os.path.relpath(path, place)).as_posix()
-
-
-def _repeated(group: Group, place: Path) -> Listing:
-    command = train_command(group.config)
-    seeds = " ".join(map(str, group.seeds))
-    if command is not None:
-        loop = f"for seed in {seeds}; do\n  {command} --seed $seed\ndone"
-        return Listing("sh", f"# {group.label}\n{loop if len(group.seeds) > 1 else f'{command} --seed {seeds}'}")
-    path = relative(group.runs[0].folder.path / "config.json", place)
-    lines = (
-        f"# {group.label}",
-        "import json",
-        "from dataclasses import replace",
-        "",
-        "from lifelong_rl import RunConfig, train",
-        "",
-        f"config = RunConfig.from_json(json.load(open({path!r})))",
-        f"for seed in [{seeds.replace(' ', ', ')}]:",
-        "    train(replace(config, seed=seed), f'runs/again-s{seed}')",
-    )
-    return Listing("python", "\n".join(lines))
-
-
-def train_command(config: Mapping[str, Any]) -> str | None:
-    """Give the ``lifelong-rl train`` command of a run, without its seed; None where its options cannot say it all.
-
-    The scenario is made again from the options and compared: a command is given only where both are the same.
-    """
-    agent = config["agent"]
-    if agent["policy"] != "MlpPolicy" or config["eval_seed"] != 0:
-        return None
-    try:
-        words = _scenario_words(config["scenario"])
-        changed = _changed_components(agent["components"])
-    except (ValueError, TypeError, KeyError, ImportError, AttributeError):  # made by parts that are not here
-        return None
-    if words is None:
-        return None
-    words += ["--agent", agent["name"]]
-    components = [name for name, _ in agent["components"]]
-    words += ["--components", ",".join(components)] if components else []
-    words += _option_words("--agent-options", agent["options"])
-    words += _option_words("--component-options", changed)
-    defaults = {"n_envs": 1, "eval_every": None, "eval_episodes": 5, "checkpoint_every": 10_000, "log_every": 500}
-    for name, default in defaults.items():
-        if config[name] != default:
-            words += [f"--{name.replace('_', '-')}", str(config[name])]
-    words += ["--parallel"] if config["parallel"] else []
-    return _wrapped(["lifelong-rl", "train", *map(shlex.quote, words)])
-
-
-def _wrapped(words: Sequence[str]) -> str:
-    """Give a command in lines of about 100 characters; an option and its values stay on one line if they can."""
-    lines = [""]
-    for word in words:
-        if len(lines[-1]) + len(word) > 90 and word.startswith("--"):
-            lines.append("     ")
-        lines[-1] += f" {word}" if lines[-1] else word
-    return " \\\n".join(lines)
-
-
-def _scenario_words(data: Mapping[str, Any]) -> list[str] | None:
-    blocks, env = data["blocks"], data["env_options"]
-    n_steps = sum(block["steps"] for block in blocks)
-    shared = {"steps": n_steps, "env_options": env, "observe_task": data["observe_task"]}
-    words = ["--env", data["family"], "--scenario", data["name"], "--steps", str(n_steps)]
-    words += ["--observe-task", data["observe_task"], *_option_words("--env-options", env)]
-    if data["name"] == "condensed":
-        made = condensed(data["family"], n_tasks=len(blocks), visibility=blocks[0]["visibility"], **shared)
-        words += ["--tasks", str(len(blocks)), "--visibility", blocks[0]["visibility"]]
-    elif data["name"] == "curriculum" and len(blocks) == 1:
-        made = _curriculum_again(data, shared)
-        words += ["--curriculum", blocks[0]["teacher"], "--tasks", str(len(data["evaluation_tasks"]))]
-        words += _option_words("--teacher-options", _changed_teacher(blocks[0]))
-    elif data["name"] == "single":
-        made = single(data["family"], **shared)
-    else:
-        return None
-    return words if _same(made, data) else None
-
-
-def _changed_teacher(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the hyper-parameters that are not the teacher's defaults."""
-    usual = teacher_arguments(make_teacher(block["teacher"]))["teacher_options"]
-    return {name: value for name, value in block["teacher_options"].items() if usual.get(name) != value}
-
-
-def _changed_components(components: Sequence[Any]) -> dict[str, Any]:
-    changed = {}
-    for name, options in components:
-        usual = hyperparameters(make_component(name))
-        if own := {key: value for key, value in options.items() if usual.get(key) != value}:
-            changed[name] = own
-    return changed
-
-
-def _curriculum_again(data: Mapping[str, Any], shared: Mapping[str, Any]) -> Scenario:
-    block = data["blocks"][0]
-    teacher = make_teacher(block["teacher"], **block["teacher_options"])
-    return curriculum(data["family"], teacher=teacher, n_test_tasks=len(data["evaluation_tasks"]), **shared)
-
-
-def _same(made: Scenario, data: Mapping[str, Any]) -> bool:
-    return json.dumps(made.to_json(), sort_keys=True) == json.dumps(data, sort_keys=True)
-
-
-def _option_words(flag: str, options: Mapping[str, Any]) -> list[str]:
-    pairs = [f"{name}={json.dumps(value)}" for name, value in _flat("", options)]
-    return [flag, *pairs] if pairs else []
-
-
-def _flat(prefix: str, options: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    found = []
-    for name, value in options.items():
-        path = f"{prefix}.{name}" if prefix else name
-        found += _flat(path, value) if isinstance(value, Mapping) and value else [(path, value)]
-    return found

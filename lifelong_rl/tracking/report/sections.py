@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lifelong_rl.tracking.figures import MOST_COLUMNS
+from lifelong_rl.tracking.figures import MOST_COLUMNS, Stock
 from lifelong_rl.tracking.report import pictures, provenance, results
 from lifelong_rl.tracking.report.document import UNKNOWN, Cell, Document, Picture, Section, Table, Warned, Words
 from lifelong_rl.tracking.report.groups import Group
@@ -25,11 +25,12 @@ def build(groups: Sequence[Group], others: Sequence[Run], warnings: Sequence[War
     others: runs that are no part of a group's means. warnings: what reading and grouping had to say. place: the
     folder where the report will lie, which links start from.
     """
+    stock: Stock = {}
     sections = [
         Section("results", "Results", (Words(results.interval_words(groups)), results.main_table(groups))),
         results.ablation_section(groups),
-        _curves_section(groups),
-        _matrix_section(groups),
+        _curves_section(groups, stock),
+        _matrix_section(groups, stock),
         results.family_sections(groups),
         _teacher_section(groups),
         provenance.costs_section(groups),
@@ -78,7 +79,7 @@ def _short(subject: str, place: Path) -> str:
     return provenance.relative(path, place) if path.is_absolute() or path.exists() else subject
 
 
-def _curves_section(groups: Sequence[Group]) -> Section:
+def _curves_section(groups: Sequence[Group], stock: Stock) -> Section:
     parts: list[Words | Picture] = []
     is_banded = any(len(group.runs) > 1 for group in groups)
     words = "Mean score over evaluation episodes on every task, evaluated all along; blocks are shaded and named."
@@ -94,7 +95,7 @@ def _curves_section(groups: Sequence[Group]) -> Section:
         parts.append(Picture(f"overview-{number}", f"Mean over all tasks of {family}", draw))
     for number, group in enumerate(groups, 1):
         caption = f"{group.label}, {_seeds(group)}"
-        parts.append(Picture(f"curves-{number}", caption, partial(pictures.curves_figure, group)))
+        parts.append(Picture(f"curves-{number}", caption, partial(pictures.curves_figure, group, stock)))
     return Section("curves", "Curves of all tasks", tuple(parts))
 
 
@@ -113,7 +114,7 @@ def _evaluated_alike(groups: Sequence[Group]) -> list[list[Group]]:
     return [part for part in parts if len(part) > 1]
 
 
-def _matrix_section(groups: Sequence[Group]) -> Section:
+def _matrix_section(groups: Sequence[Group], stock: Stock) -> Section:
     parts: list[Words | Table | Picture] = [
         Words(
             "Mean score over seeds on every task before training and after each block. "
@@ -121,7 +122,7 @@ def _matrix_section(groups: Sequence[Group]) -> Section:
         )
     ]
     for number, group in enumerate(groups, 1):
-        draw = partial(pictures.group_matrix_figure, group)
+        draw = partial(pictures.group_matrix_figure, group, stock)
         parts += [_matrix(group, number), Picture(f"matrix-{number}", group.label, draw, is_on_page=False)]
     return Section("matrix", "Transfer matrix", tuple(parts))
 
@@ -130,7 +131,8 @@ def _matrix(group: Group, number: int) -> Table:
     matrix, log = pictures.group_matrix(group)
     trained = [None, *log.block_tasks]
     rows = []
-    for name, own, values in zip(pictures.row_names(log), trained, matrix.filled(np.nan), strict=True):
+    names = pictures.row_names(log, pictures.kinds_in(group))
+    for name, own, values in zip(names, trained, matrix.filled(np.nan), strict=True):
         cells = [
             Cell(UNKNOWN, note="not evaluated by every run")
             if np.isnan(value)

@@ -17,6 +17,7 @@ from lifelong_rl.tracking import figures
 from lifelong_rl.tracking.report import html, latex, markdown, pictures, spreadsheets
 from lifelong_rl.tracking.report.document import Document, Warned
 from lifelong_rl.tracking.report.groups import group_runs
+from lifelong_rl.tracking.report.repeating import scenario_file, scenario_files
 from lifelong_rl.tracking.report.results import main_table
 from lifelong_rl.tracking.report.runs import DAMAGED, ReferencesOf, Run, read_runs, write_metrics
 from lifelong_rl.tracking.report.sections import build, in_order
@@ -64,7 +65,9 @@ def write_run(folder: RunFolder, log: EvaluationLog, metrics: Sequence[MetricVal
 
 def _draw_run(folder: RunFolder, log: EvaluationLog) -> None:
     folder.report_path.mkdir(exist_ok=True)
-    drawn = {"task_curves": figures.task_curves(log), "transfer_matrix": pictures.matrix_figure(log)}
+    kinds = pictures.block_kinds(folder.config["scenario"]["blocks"])
+    curves = figures.task_curves(log, kinds=kinds)
+    drawn = {"task_curves": curves, "transfer_matrix": pictures.matrix_figure(log, kinds)}
     for name, figure in (drawn | teacher_figures(folder)).items():
         (folder.report_path / f"{name}.png").write_bytes(pictures.png(figure))
 
@@ -104,11 +107,14 @@ def write_report(
     document = build(groups, others, warnings, place)
     drawn, failures = _write_figures(document, place / "figures", show_progress=show_progress)
     document = document.without_pictures(failures)
-    texts = spreadsheets.csv_files(groups, others, place)
+    texts = spreadsheets.csv_files(groups, others, place) | scenario_files(groups)
     texts |= {"report.md": markdown.to_markdown(document), "tables.tex": latex.to_latex(document)}
     texts[PAGE] = html.to_html(document, drawn)
     for name, text in texts.items():
         (place / name).write_text(text, encoding="utf-8")
+    for path in place.glob(scenario_file("*")):
+        if path.name not in texts:
+            path.unlink()  # of an earlier report
     reasons = tuple(line for run in runs for line in _reasons(run))
     return WrittenReport(place / PAGE, markdown.to_table(main_table(groups)), reasons, tuple(warnings))
 

@@ -12,7 +12,7 @@ from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.agents.component import Component
 from lifelong_rl.agents.hypernet.agent import HyperCRL
 from lifelong_rl.agents.hypernet.mechanisms import MECHANISMS
-from lifelong_rl.envs.factory import make_vec
+from lifelong_rl.envs.factory import make, make_vec
 
 SMALL = {
     "n_random_steps": 100,
@@ -355,3 +355,27 @@ def test_a_task_vector_in_the_observation_is_predicted_to_stay():
     assert torch.equal(predicted[:, 3:], after[:, 3:])
     agent.actor.count_predictions()
     assert agent.actor.n_clipped < 0.1 * agent.actor.n_predictions
+
+
+def test_a_task_that_is_not_told_is_inferred_from_what_happens():
+    agent = HyperCRL(pendulums(), seed=0, **SMALL | {"n_updates": 300})
+    slow, fast = {"m": 1.9, "l": 1.8}, {"m": 0.6, "l": 0.6}
+    train(agent, slow, "slow", 400)
+    train(agent, fast, "fast", 400)
+    used = []
+    plan = agent.actor.plan
+
+    def watched(observations, plans, tasks, rewards, generator):
+        used.append(tasks.tolist())
+        return plan(observations, plans, tasks, rewards, generator)
+
+    agent.actor.plan = watched
+    envs = [make("pendulum-physics"), make("pendulum-physics")]
+    seen = [env.reset(seed=5, options={"task": task})[0] for env, task in zip(envs, (slow, fast), strict=True)]
+    observations, state, starts = np.stack(seen), None, np.ones(2, bool)
+    for _ in range(15):
+        actions, state = agent.predict(observations, state, starts)
+        observations = np.stack([env.step(action)[0] for env, action in zip(envs, actions, strict=True)])
+        starts = np.zeros(2, bool)
+    assert used[0] == [1, 1]  # before anything was seen: the task that was trained last
+    assert used[-1] == [0, 1]

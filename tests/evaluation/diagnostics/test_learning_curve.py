@@ -47,6 +47,29 @@ def test_the_score_at_100_is_foreseen_from_noisy_beginnings(n_points, allowed):
     assert np.median(errors) <= allowed
 
 
+def least_error(x, a, b, at, sd=0.01):
+    """Median error of the best unbiased prediction of c - a x^-b at a point: 0.6745 sd of the Cramer-Rao bound."""
+
+    def slopes(x):
+        return np.stack([np.ones_like(x), -(x**-b), a * np.log(x) * x**-b], axis=-1)
+
+    information = slopes(x).T @ slopes(x) / sd**2
+    there = slopes(np.array(at))
+    return 0.6745 * np.sqrt(there @ np.linalg.inv(information) @ there)
+
+
+@pytest.mark.parametrize("n_points", [20, 40])
+def test_slow_curves_are_foreseen_as_well_as_an_unbiased_fit_can_which_is_beyond_the_usual_limits(n_points):
+    rng = np.random.default_rng(0)
+    errors = []
+    for _ in range(200):
+        points = curve(X[:n_points], b=0.5) + rng.normal(0, 0.01, n_points)
+        errors.append(abs(fit_learning_curve(X[:n_points], points).predict(100) - curve(100.0, b=0.5)))
+    least = least_error(X[:n_points], 0.8, 0.5, 100.0)
+    assert least > {20: 0.005, 40: 0.002}[n_points]
+    assert np.median(errors) <= 1.15 * least  # 200 errors: their median is within a tenth of its own
+
+
 def test_the_asymptote_stays_within_its_bounds():
     rising = curve(X[:12], c=1.3, a=1.2, b=0.5)
     assert fit_learning_curve(X[:12], rising).asymptote == 1.0

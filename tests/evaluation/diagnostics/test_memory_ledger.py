@@ -118,3 +118,10 @@ def test_the_search_asks_for_few_settings():
     asked = []
     assert setting_for(10**9, lambda n: asked.append(n) or 8 * n) == 125_000_000
     assert len(asked) < 60
+
+
+@pytest.mark.parametrize("score", [float("nan"), None, float("inf")])
+def test_a_ranking_needs_a_score_of_every_method(score):
+    """NaN is neither above nor below another number, so it would be ranked anywhere."""
+    with pytest.raises(Undefined, match="found none of ewc"):
+        aligned_ranking({"replay": 0.6, "ewc": score}, LEDGER, budget=1000)

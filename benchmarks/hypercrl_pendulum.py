@@ -94,7 +94,7 @@ def mean_return(step: Step | None, seed: int) -> float:
     The same starts for all; the environments stand variant by variant, ``N_EPISODES`` each.
     """
     world = Pendulums(torch.tensor(VARIANTS).repeat_interleave(N_EPISODES, dim=0))
-    observations = starts(len(VARIANTS) * N_EPISODES, np.random.default_rng(seed))
+    observations = starts(len(VARIANTS) * N_EPISODES, False, np.random.default_rng(seed))
     generator = torch.Generator().manual_seed(seed)
     planner = CEM()
     plans = planner.fresh(len(observations), world.low, world.high)

@@ -94,7 +94,7 @@ def mean_return(step: Step | None, seed: int) -> float:
     The same starts for all; the environments stand variant by variant, ``N_EPISODES`` each.
     """
     world = Pendulums(torch.tensor(VARIANTS).repeat_interleave(N_EPISODES, dim=0))
-    observations = starts(len(VARIANTS) * N_EPISODES, np.random.default_rng(seed))
+    observations = starts(len(VARIANTS) * N_EPISODES, False, np.random.default_rng(seed))
     generator = torch.Generator().manual_seed(seed)
     planner = CEM()
     plans = planner.fresh(len(observations), world.low, world.high)
@@ -202,7 +202,7 @@ class Benchmark:
                 best, errors = self.tuned(kind, strengths)
                 methods[f"{kind.upper()}, strength {best:g}"] = (baseline(kind, strength=best), TARGET)
                 notes.append(grid(kind, errors))
-        rows = [HEAD]
+        rows, costs = [HEAD], [COST_HEAD]
         for name, (method, settings) in methods.items():
             if self.config.only in name or (self.config.only in ("ewc", "si") and name.startswith(("EWC", "SI"))):
                 outcomes = [
@@ -210,7 +210,8 @@ class Benchmark:
                     for seed in range(self.config.n_seeds)
                 ]
                 rows.append(line(outcomes))
-        return "\n".join([*rows, "", *notes])
+                costs.append(cost_line(outcomes))
+        return "\n".join([*rows, "", *notes, "## What they cost\n", *costs, ""])
 
     def many(self) -> str:
         """Give the table of the long sequence."""
@@ -219,7 +220,6 @@ class Benchmark:
             "hypernetwork": hypernet(),
             "hypernetwork, all earlier tasks in every update": hypernet(n_sampled=None),
             "fine-tuning": METHODS["fine-tuning"],
-            "multi-task (all data kept)": METHODS["multi-task (all data kept)"],
         }
         rows = [MANY_HEAD]
         for name, method in methods.items():
@@ -235,6 +235,20 @@ MANY_HEAD = (
     "| method | just after | after all | ratio | update of task 5, ms | of the last task, ms | bytes after task 5 | "
     "after the last | CPU s |\n|---|---|---|---|---|---|---|---|---|"
 )
+
+
+COST_HEAD = (
+    "| method | update of the first task, ms | of the fifth | bytes after the fifth | bytes a further task |\n"
+    "|---|---|---|---|---|"
+)
+
+
+def cost_line(outcomes: list[Outcome]) -> str:
+    """Give a method's time and memory: medians over seeds; memory is the same for all."""
+    memory = outcomes[0].memory
+    times = [f"{np.median([o.update_ms[i] for o in outcomes]):.2f}" for i in (0, -1)]
+    cells = [outcomes[0].method, *times, f"{memory[-1]:,}", f"{memory[-1] - memory[-2]:,}"]
+    return f"| {' | '.join(cells)} |"
 
 
 def line(outcomes: list[Outcome]) -> str:

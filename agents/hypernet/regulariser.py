@@ -26,7 +26,7 @@ class OutputRegulariser:
     """Keeps ``beta * sum_j |h(e_j, theta) - w_j|^2`` small over the earlier tasks j, where w_j was emitted before.
 
     The weights of all earlier tasks come from one batched product. ``n_sampled`` bounds how many tasks one update
-    regularises: more than that are sampled, and the sum is scaled so that its expectation is that of all.
+    regularises: of more than that a sample is taken, and its sum is scaled so that its expectation is that of all.
     importance: Fisher-like weights of the squared differences may be given to :meth:`snapshot`.
     """
 
@@ -44,6 +44,7 @@ class OutputRegulariser:
         self.beta, self.scaling, self.n_sampled, self.keeps = beta, scaling, n_sampled, keeps
         self.tasks: list[int] = []
         """The earlier tasks."""
+        self._deck: list[int] = []
         self.targets: torch.Tensor | None = None
         """What was emitted for the earlier tasks, shape (n_weights, tasks): a column a task."""
         self.embeddings: torch.Tensor | None = None
@@ -66,6 +67,7 @@ class OutputRegulariser:
         self.importance = importance
         self.targets = self.embeddings = None
         self.tasks = list(tasks) if self.beta else []
+        self._deck = []
         if self.tasks:
             self.embeddings = network.embedding(self.tasks).clone()
             self.targets = network.emit(self.embeddings).t().contiguous()
@@ -74,10 +76,19 @@ class OutputRegulariser:
                     self.targets[:, column] = held[task]
 
     def choose(self, rng: np.random.Generator) -> list[int]:
-        """Give the earlier tasks that an update regularises: all, or a sample without replacement."""
+        """Give the earlier tasks (their places in ``tasks``) that an update regularises: all, or the next of a deck.
+
+        The deck is shuffled again when it is used up, so each task comes up as often as any other, which forgets less
+        than draws of their own would; and as likely in each update, so the expectation is that of all tasks.
+        """
         if self.n_sampled is None or self.n_tasks <= self.n_sampled:
             return list(range(self.n_tasks))
-        return sorted(rng.choice(self.n_tasks, self.n_sampled, replace=False).tolist())
+        if len(self._deck) < self.n_sampled:
+            shuffled = rng.permutation(self.n_tasks).tolist()
+            # what is left comes first, and cannot come up twice in one update
+            self._deck += sorted(shuffled, key=self._deck.__contains__)
+        chosen, self._deck = self._deck[: self.n_sampled], self._deck[self.n_sampled :]
+        return sorted(chosen)
 
     def coefficient(self, n_chosen: int) -> float:
         """Give what the squared differences of the chosen tasks are multiplied with."""
@@ -154,6 +165,7 @@ class OutputRegulariser:
         """Give what is kept, as arrays."""
         return {
             "tasks": list(self.tasks),
+            "deck": list(self._deck),
             "embeddings": None if self.embeddings is None else self.embeddings.cpu().numpy(),
             "targets": None if self.targets is None else self.targets.cpu().numpy(),
             "importance": None if self.importance is None else self.importance.cpu().numpy(),
@@ -161,7 +173,7 @@ class OutputRegulariser:
 
     def load_state_dict(self, state: Mapping[str, Any], like: torch.Tensor) -> None:
         """Take over such a state, on the device and in the precision of ``like``."""
-        self.tasks = list(state["tasks"])
+        self.tasks, self._deck = list(state["tasks"]), list(state["deck"])
         for name in ("embeddings", "targets", "importance"):
             kept = state[name]
             setattr(self, name, None if kept is None else torch.from_numpy(kept).to(like))

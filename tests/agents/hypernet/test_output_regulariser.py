@@ -162,6 +162,17 @@ def test_all_subsets_of_tasks_are_sampled_equally_often():
     assert all(900 < count < 1100 for count in counts)  # four standard deviations of 26
 
 
+def test_every_task_comes_up_as_often_as_any_other_and_none_twice_in_one_update():
+    network = network_of("full")
+    regulariser = OutputRegulariser(beta=1.0, n_sampled=2)
+    regulariser.snapshot(network, range(N_EARLIER))
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        drawn = [regulariser.choose(rng) for _ in range(3)]  # two rounds of three tasks
+        assert sorted(task for chosen in drawn for task in chosen) == [0, 0, 1, 1, 2, 2]
+        assert all(len(set(chosen)) == 2 for chosen in drawn)
+
+
 def test_no_more_tasks_than_the_sample_means_all_of_them():
     network = network_of("full")
     regulariser = OutputRegulariser(beta=1.0, n_sampled=N_EARLIER)
@@ -205,6 +216,5 @@ def test_an_earlier_task_is_held_to_what_it_was_first_or_when_the_current_task_b
     regulariser.snapshot(network, [1])  # task 0 is trained further
     regulariser.snapshot(network, [0, 1])
     assert torch.allclose(regulariser.targets[:, 0], network.weights(0), atol=1e-12)
-    assert torch.allclose(
-        regulariser.targets[:, 1], latest[1] if keeps == "first" else network.weights(1), atol=1e-12
-    )
+    expected = latest[1] if keeps == "first" else network.weights(1)
+    assert torch.allclose(regulariser.targets[:, 1], expected, atol=1e-12)

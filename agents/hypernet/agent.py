@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from lifelong_rl.agents.base import Held, TaskInfo, untrained_rows
@@ -89,7 +90,7 @@ class HyperCRL:
         precision: str = "float32",
         device: str = "cpu",
     ):
-        self.env: Any = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: env])
+        self.env: Any = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: Monitor(env)])
         self.settings: dict[str, Any] = {
             "mechanism": mechanism,
             "mechanism_options": dict(mechanism_options or {}),
@@ -242,7 +243,7 @@ class HyperCRL:
         """Give the training environments, as callbacks ask for them."""
         return self.env
 
-    def learn(self, total_timesteps: int, callback: Any = None, **_: Any) -> Self:
+    def learn(self, total_timesteps: int, callback: Any = None) -> Self:
         """Train for at least ``total_timesteps`` environment steps; where no task was announced, one begins."""
         if self.current is None:
             self.begin_task(TaskInfo(budget=total_timesteps))

@@ -25,6 +25,7 @@ AGENTS = {
     "dqn": AgentEntry("lifelong_rl.agents.sb3.learners:LifelongDQN", ("discrete",)),
     "ppo": AgentEntry("lifelong_rl.agents.sb3.learners:LifelongPPO", ("discrete", "continuous")),
     "hypercrl": AgentEntry("lifelong_rl.agents.hypernet.agent:HyperCRL", ("continuous",)),
+    "hypercrl-published": AgentEntry("lifelong_rl.agents.hypernet.published:PublishedHyperCRL", ("continuous",)),
     "simulated": AgentEntry("lifelong_rl.agents.simulated_agent:SimulatedLearner", ("continuous",)),
 }
 """The built-in agents by name."""

@@ -14,6 +14,7 @@ _HOMES = {
     "HypernetSettings": "hyper_learner",
     "MECHANISMS": "mechanisms",
     "PUBLISHED": "hyper_learner",
+    "PublishedHyperCRL": "published",
     "TaskFilter": "inference",
     "infer": "inference",
 }

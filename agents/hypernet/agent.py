@@ -48,11 +48,12 @@ class HyperCRL:
     env: environment or vector environment with vectors as observations and bounded vectors as actions.
     mechanism: how earlier tasks' models are kept, one of :data:`lifelong_rl.agents.hypernet.mechanisms.MECHANISMS`;
         mechanism_options: its settings (:class:`HypernetSettings` for the hypernetwork, ``published="pendulum"`` for
-        the paper's).
+        the paper's). :class:`lifelong_rl.agents.hypernet.published.PublishedHyperCRL` has all of the paper's settings.
     dynamics: settings of the dynamics model (:class:`DynamicsSettings`).
     planner, planner_options: a planner by name, and its hyper-parameters.
     reward_function: rewards of observations, actions and next observations; None for the family's ``known_reward``.
-    n_random_steps: environment steps of random actions at a new task's start.
+    n_random_steps: environment steps of random actions at a new task's start; random_actions: "uniform" within the
+        bounds, or "normal", N(0, 1) clipped to them, as published.
     train_every, n_updates, batch_size: every how many environment steps how many updates are made, on how many rows.
     held_out: share of the transitions kept out of training, on which the model's error is measured.
     noise: standard deviation of the exploration noise in training, as a share of half the actions' range.
@@ -80,6 +81,7 @@ class HyperCRL:
         planner_options: Mapping[str, Any] | None = None,
         reward_function: RewardFunction | None = None,
         n_random_steps: int = 400,
+        random_actions: str = "uniform",
         train_every: int = 200,
         n_updates: int = 400,
         batch_size: int = 100,
@@ -100,6 +102,7 @@ class HyperCRL:
             "planner": planner,
             "planner_options": dict(planner_options or {}),
             "n_random_steps": n_random_steps,
+            "random_actions": random_actions,
             "train_every": train_every,
             "n_updates": n_updates,
             "batch_size": batch_size,
@@ -174,6 +177,10 @@ class HyperCRL:
             least = 0 if name == "n_random_steps" else 1
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, found {getattr(self, name)}.")
+        if self.settings["random_actions"] not in ("uniform", "normal"):
+            raise ValueError(
+                f"random_actions must be 'uniform' or 'normal', found {self.settings['random_actions']!r}."
+            )
         if not self.noise >= 0:
             raise ValueError(f"noise must be at least 0, found {self.noise}.")
         if not 0 < discount <= 1:
@@ -307,7 +314,10 @@ class HyperCRL:
         assert self.current is not None and self.observations is not None
         low, high = self.env.action_space.low, self.env.action_space.high
         if self.task_steps[self.current] < self.n_random_steps:
-            return self.rng.uniform(low, high, (self.stride, len(low))).astype(np.float32)
+            shape = (self.stride, len(low))
+            if self.settings["random_actions"] == "normal":
+                return np.clip(self.rng.normal(size=shape), low, high).astype(np.float32)
+            return self.rng.uniform(low, high, shape).astype(np.float32)
         if self.bus.listens("route"):
             self.bus.route(RouteContext("act", self.task, self.observations))
         tasks = np.full(self.stride, self.current)

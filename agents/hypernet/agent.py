@@ -48,7 +48,7 @@ class HyperCRL:
     env: environment or vector environment with vectors as observations and bounded vectors as actions.
     mechanism: how earlier tasks' models are kept, one of :data:`lifelong_rl.agents.hypernet.mechanisms.MECHANISMS`;
         mechanism_options: its settings (:class:`HypernetSettings` for the hypernetwork, ``published="pendulum"`` for
-        the paper's). :class:`lifelong_rl.agents.hypernet.published.PublishedHyperCRL` has all of the paper's settings.
+        the paper's; :class:`lifelong_rl.agents.hypernet.published.PublishedHyperCRL` has all of the paper's).
     dynamics: settings of the dynamics model (:class:`DynamicsSettings`).
     planner, planner_options: a planner by name, and its hyper-parameters.
     reward_function: rewards of observations, actions and next observations; None for the family's ``known_reward``.

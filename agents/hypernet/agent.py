@@ -533,7 +533,7 @@ class HyperCRL:
         components: Sequence[Component] | None = None,
         reward_function: RewardFunction | None = None,
     ) -> Self:
-        """Build an agent from a file that :meth:`save` wrote, in these environments.
+        """Build an agent from a file that :meth:`save` wrote, in these environments, which `learn` starts afresh.
 
         components: only needed where a component's class cannot be imported again by its name.
         reward_function: the one that the agent was built with, if it was; functions are not saved.
@@ -544,6 +544,7 @@ class HyperCRL:
         settings = json.loads(state["settings"])
         agent = cls(env, seed=state["seed"], components=components, reward_function=reward_function, **settings)
         agent.restore(path)
+        agent.observations = None  # these environments stand elsewhere, or were never reset
         return agent
 
 

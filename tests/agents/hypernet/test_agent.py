@@ -156,6 +156,16 @@ def test_loading_builds_the_agent_that_was_saved(tmp_path):
     np.testing.assert_array_equal(agent.predict(observations)[0], loaded.predict(observations)[0])
 
 
+def test_a_loaded_agent_goes_on_learning_in_environments_that_were_never_reset(tmp_path):
+    agent = HyperCRL(pendulums(), seed=1, **SMALL)
+    agent.begin_task(TaskInfo("light"))
+    agent.learn(110)
+    agent.save(tmp_path / "agent.zip")
+    loaded = HyperCRL.load(tmp_path / "agent.zip", pendulums())
+    assert loaded.learn(50).num_timesteps == 160
+    assert loaded.task_steps == [160]
+
+
 def test_a_file_of_another_agent_is_refused_and_changes_nothing(tmp_path):
     agent = HyperCRL(pendulums(), seed=1, **SMALL)
     agent.save(tmp_path / "agent.zip")

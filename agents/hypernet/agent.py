@@ -23,6 +23,7 @@ from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
 from lifelong_rl.agents.hypernet.inference import TaskFilter, calibrate
 from lifelong_rl.agents.hypernet.learner import Update
 from lifelong_rl.agents.hypernet.mechanisms import check_mechanism, make_learner
+from lifelong_rl.agents.hypernet.options import checked_options
 from lifelong_rl.agents.hypernet.planners import make_planner
 from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward
 from lifelong_rl.agents.hypernet.task_models import TaskModels
@@ -90,33 +91,31 @@ class HyperCRL:
         device: str = "cpu",
     ):
         self.env: Any = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: env])
-        self.settings: dict[str, Any] = {
-            "mechanism": mechanism,
-            "mechanism_options": dict(mechanism_options or {}),
-            "dynamics": dataclasses.asdict(dynamics)
-            if isinstance(dynamics, DynamicsSettings)
-            else dict(dynamics or {}),
-            "planner": planner,
-            "planner_options": dict(planner_options or {}),
-            "n_random_steps": n_random_steps,
-            "train_every": train_every,
-            "n_updates": n_updates,
-            "batch_size": batch_size,
-            "held_out": held_out,
-            "noise": noise,
-            "discount": discount,
-            "clear_data": clear_data,
-            "precision": precision,
-            "device": device,
-        }
-        self.seed = seed
-        self.n_random_steps, self.train_every = n_random_steps, train_every
-        self.n_updates, self.batch_size, self.noise = n_updates, batch_size, noise
-        self.clear_data = clear_data
+        self.settings = self._settings(
+            mechanism=mechanism,
+            mechanism_options=mechanism_options,
+            dynamics=dynamics,
+            planner=planner,
+            planner_options=planner_options,
+            n_random_steps=n_random_steps,
+            train_every=train_every,
+            n_updates=n_updates,
+            batch_size=batch_size,
+            held_out=held_out,
+            noise=noise,
+            discount=discount,
+            clear_data=clear_data,
+            precision=precision,
+            device=device,
+        )
+        self.seed: int = checked_options("HyperCRL", type(self), {"seed": seed})["seed"]
+        self.n_random_steps, self.train_every = self.settings["n_random_steps"], self.settings["train_every"]
+        self.n_updates, self.batch_size = self.settings["n_updates"], self.settings["batch_size"]
+        self.noise, self.clear_data = noise, clear_data
         self._check_numbers(discount)
         check_mechanism(mechanism, self.settings["mechanism_options"])
         low, high = checked_spaces(self.env)
-        self.dynamics = self._made_dynamics(torch.device(device))
+        self.dynamics = self._made_dynamics(_device(device))
         learns_reward = self.dynamics.settings.learns_reward
         self.rewards = None if learns_reward else RewardSource(self.env, reward_function)
         self.actor = ModelActor(
@@ -162,6 +161,15 @@ class HyperCRL:
         """Numbers in an observation and in an action."""
         return self.env.observation_space.shape[0], self.env.action_space.shape[0]
 
+    def _settings(self, **options: Any) -> dict[str, Any]:
+        """Give the constructor's arguments as plain values; ValueError for one of another type."""
+        settings = checked_options("HyperCRL", type(self), options)
+        if isinstance(settings["dynamics"], DynamicsSettings):
+            settings["dynamics"] = dataclasses.asdict(settings["dynamics"])
+        for name in ("mechanism_options", "dynamics", "planner_options"):
+            settings[name] = dict(settings[name] or {})
+        return settings
+
     def _rng(self, owner: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(owner,)))
 
@@ -173,6 +181,8 @@ class HyperCRL:
             least = 0 if name == "n_random_steps" else 1
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, found {getattr(self, name)}.")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, found {self.seed}.")
         if not self.noise >= 0:
             raise ValueError(f"noise must be at least 0, found {self.noise}.")
         if not 0 < discount <= 1:
@@ -184,9 +194,7 @@ class HyperCRL:
         for name in options:
             if name not in known:
                 raise unknown_name("option of the dynamics model", name, known)
-        for name in ("hidden", "absolute"):
-            if name in options:
-                options[name] = tuple(options[name])
+        options = checked_options("the dynamics model", DynamicsSettings, options)
         mechanism, chosen = self.settings["mechanism"], self.settings["mechanism_options"]
         weights, rng = self._torch_generator(WEIGHTS), self._rng(LEARNER)
         return DynamicsModel(
@@ -546,6 +554,14 @@ class HyperCRL:
         agent.restore(path)
         agent.observations = None  # these environments stand elsewhere, or were never reset
         return agent
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be one that torch has here, such as cpu, found {name!r}: {reason}") from error
 
 
 def _precision(name: str) -> torch.dtype | None:

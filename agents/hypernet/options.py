@@ -72,7 +72,8 @@ def _as(kind: type, value: Any) -> tuple[bool, Any]:
         return all(is_right for is_right, _ in entries), tuple(entry for _, entry in entries)
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         return False, value
+    if kind is int and isinstance(value, Integral):
+        return True, int(value)
     if kind is int:
-        is_whole = isinstance(value, Integral) or float(value).is_integer()
-        return is_whole, int(float(value)) if is_whole else value
+        return float(value).is_integer(), int(float(value))
     return True, value

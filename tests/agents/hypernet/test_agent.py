@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.agents.component import Component
+from lifelong_rl.agents.components.distillation import Distillation
 from lifelong_rl.agents.hypernet.agent import HyperCRL
 from lifelong_rl.agents.hypernet.mechanisms import MECHANISMS
 from lifelong_rl.envs.factory import make, make_vec
@@ -222,6 +223,11 @@ def test_components_see_tasks_steps_updates_and_evaluations():
     assert calls.count("tick") == 2
     assert calls[-1] == "end 120"
     assert agent.diagnose({})["watched"] == 1.0
+
+
+def test_distillation_of_policies_is_refused_at_construction():
+    with pytest.raises(ValueError, match="a model-based agent has neither"):
+        HyperCRL(pendulums(), seed=0, components=[Distillation()], **SMALL)
 
 
 def test_components_that_only_watch_change_no_bit():

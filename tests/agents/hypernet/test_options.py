@@ -48,6 +48,7 @@ def test_whole_numbers_may_be_written_as_decimal_ones_and_tuples_as_lists():
     assert agent.n_random_steps == 1000
     assert isinstance(agent.n_random_steps, int)
     assert agent.dynamics.settings.hidden == (8, 8)
+    assert HyperCRL(make("pendulum-physics"), seed=2**60 + 1).seed == 2**60 + 1
     assert make_planner("cem", {"horizon": 7.0}).horizon == 7
 
 

@@ -28,7 +28,7 @@ from lifelong_rl.agents.hypernet.planners import make_planner
 from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward
 from lifelong_rl.agents.hypernet.task_models import TaskModels
 from lifelong_rl.agents.hypernet.transitions import Transitions
-from lifelong_rl.agents.hypernet.vectors import checked_spaces, own_next
+from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next
 from lifelong_rl.agents.saved_components import made_components
 from lifelong_rl.envs.lookup import unknown_name
 
@@ -280,6 +280,9 @@ class HyperCRL:
         observations, actions = self.observations, self._training_actions()
         following, rewards, dones, infos = self.env.step(actions)
         own = own_next(following, dones, infos)
+        check_finite("observations", own)
+        if self.rewards is None:
+            check_finite("rewards, where the model learns them,", rewards)
         untrained = untrained_rows(infos)
         if self.bus.listens("observe"):
             timeouts = np.array([bool(info.get("TimeLimit.truncated")) for info in infos])
@@ -388,6 +391,7 @@ class HyperCRL:
             raise ValueError(
                 f"an observation must have the shape {self.env.observation_space.shape}, found {observation.shape}."
             )
+        check_finite("observations", seen)
         is_cold = state is None
         acting = Acting(self.actor.fresh(len(seen))) if state is None else state
         starts = np.zeros(len(seen), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)

@@ -291,6 +291,41 @@ def test_a_learned_reward_needs_no_reward_function():
     assert given.predict(np.array([[-0.9, 0.0]], np.float32))[0][0, 0] > 0
 
 
+class Breaking(gymnasium.Env):
+    """Gives an observation and a reward that are not finite at its fifth step."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, observed: float, reward: float = 0.0):
+        self.observed, self.reward, self.steps = observed, reward, 0
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        breaks = self.steps == 5
+        observation = np.array([action[0], self.observed if breaks else 0.0], np.float32)
+        return observation, self.reward if breaks else 0.0, False, False, {}
+
+
+@pytest.mark.parametrize("observed", [np.nan, np.inf])
+def test_observations_that_are_not_finite_are_refused_when_they_are_seen(observed):
+    agent = HyperCRL(Breaking(observed), seed=0, reward_function=lambda o, a, n: n[..., 0], **SMALL)
+    with pytest.raises(ValueError, match="observations must be finite numbers"):
+        agent.learn(20)
+    assert agent.num_timesteps == 4
+    with pytest.raises(ValueError, match="observations must be finite numbers"):
+        agent.predict(np.array([0.0, observed]))
+
+
+def test_rewards_that_are_not_finite_are_refused_where_the_model_learns_them():
+    learned = SMALL | {"dynamics": {"hidden": (16, 16), "learns_reward": True}}
+    with pytest.raises(ValueError, match=r"rewards.* must be finite numbers"):
+        HyperCRL(Breaking(0.0, np.nan), seed=0, **learned).learn(20)
+
+
 class Pictures(gymnasium.Env):
     observation_space = spaces.Box(0, 255, (8, 8, 3), np.uint8)
     action_space = spaces.Box(-1, 1, (1,), np.float32)

@@ -25,7 +25,7 @@ from lifelong_rl.agents.hypernet.learner import Update
 from lifelong_rl.agents.hypernet.mechanisms import check_mechanism, make_learner
 from lifelong_rl.agents.hypernet.options import checked_options
 from lifelong_rl.agents.hypernet.planners import make_planner
-from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward
+from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward, check_function
 from lifelong_rl.agents.hypernet.task_models import TaskModels
 from lifelong_rl.agents.hypernet.transitions import Transitions
 from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next
@@ -117,6 +117,10 @@ class HyperCRL:
         low, high = checked_spaces(self.env)
         self.dynamics = self._made_dynamics(_device(device))
         learns_reward = self.dynamics.settings.learns_reward
+        if reward_function is not None:
+            if learns_reward:
+                raise ValueError("the model learns the reward (learns_reward): leave reward_function out, or that.")
+            check_function(reward_function, self.dynamics.learner.like(), self.sizes)
         self.rewards = None if learns_reward else RewardSource(self.env, reward_function)
         self.actor = ModelActor(
             self.dynamics,

@@ -291,6 +291,29 @@ def test_a_learned_reward_needs_no_reward_function():
     assert given.predict(np.array([[-0.9, 0.0]], np.float32))[0][0, 0] > 0
 
 
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (3, "raised TypeError"),
+        (lambda o: o[..., 0], "raised TypeError"),
+        (lambda o, a, n: 1.0, "gave a float 1.0"),
+        (lambda o, a, n: n, r"gave a Tensor \(2, 3, 4, 3\)"),
+        (lambda o, a, n: n[:, 0], r"gave a Tensor \(2, 4, 3\). Index with \[..., i\]"),
+        (lambda o, a, n: n[..., 0].numpy(), "gave a ndarray"),
+        (lambda o, a, n: (n[..., 0], n[..., 0]), "truth values"),
+        (lambda o, a, n: (n[..., 0], n[..., 0] > 1, n[..., 0]), "gave 3 tensors"),
+    ],
+)
+def test_a_reward_function_of_another_form_is_refused_at_construction(function, found):
+    with pytest.raises(ValueError, match=rf"reward_function must take tensors.*{found}"):
+        HyperCRL(pendulums(), seed=0, reward_function=function, **SMALL)
+
+
+def test_a_reward_is_either_given_or_learned():
+    with pytest.raises(ValueError, match="leave reward_function out"):
+        HyperCRL(pendulums(), reward_function=lambda o, a, n: n[..., 0], dynamics={"learns_reward": True})
+
+
 class Breaking(gymnasium.Env):
     """Gives an observation and a reward that are not finite at its fifth step."""
 

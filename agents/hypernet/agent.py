@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from lifelong_rl.agents.base import Held, TaskInfo, untrained_rows
@@ -18,6 +19,7 @@ from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
 from lifelong_rl.agents.component import Transitions as BusTransitions
 from lifelong_rl.agents.hypernet import saving
 from lifelong_rl.agents.hypernet.acting import Acting, ModelActor
+from lifelong_rl.agents.hypernet.callbacks import Listening
 from lifelong_rl.agents.hypernet.curves import Curves
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
 from lifelong_rl.agents.hypernet.inference import TaskFilter, calibrate
@@ -155,7 +157,7 @@ class HyperCRL:
         self.observations: NDArray[Any] | None = None
         self.plans = self.actor.fresh(self.env.num_envs)
         self.curves = Curves()
-        self.logger: Any = None
+        self.logger: Any = Logger(None, [])  # which writes nowhere, until set_logger
         self._filter: TaskFilter | None = None  # of one environment, with limits that take a while to find
 
     # Construction
@@ -254,6 +256,9 @@ class HyperCRL:
         """Give the training environments, as callbacks ask for them."""
         return self.env
 
+    def get_vec_normalize_env(self) -> None:
+        """Give None: observations are scaled within each task by the dynamics model; callbacks of evaluation ask."""
+
     def learn(self, total_timesteps: int, callback: Any = None, **_: Any) -> Self:
         """Train for at least ``total_timesteps`` environment steps; where no task was announced, one begins."""
         if self.current is None:
@@ -271,15 +276,17 @@ class HyperCRL:
             raise ValueError("the agent was not told of a task; call begin_task first, or learn.")
         if self.observations is None:
             self.continue_from(self.env.reset(), is_episode_start=True)
-        on_step = _started(callback, self)
+        listening = Listening(callback, self)
         for _ in range(n_steps // self.stride):
-            self._step()
-            if not on_step():
-                return
+            step = self._step()
+            if not listening.goes_on(step):
+                break
             if self._is_training_due():
                 self._train()
+        listening.end()
 
-    def _step(self) -> None:
+    def _step(self) -> dict[str, Any]:
+        """Make one step of every environment, and give what callbacks read of it."""
         assert self.observations is not None
         observations, actions = self.observations, self._training_actions()
         following, rewards, dones, infos = self.env.step(actions)
@@ -299,6 +306,14 @@ class HyperCRL:
         self.observations = following
         self.plans = self.actor.restarted(self.plans, dones)
         self._count_steps(self.stride)
+        return {
+            "self": self,
+            "actions": actions,
+            "new_obs": following,
+            "rewards": rewards,
+            "dones": dones,
+            "infos": infos,
+        }
 
     def _check_reward(self) -> None:
         """Raise ValueError where an episode began in which the reward is another than when the task began."""
@@ -580,13 +595,3 @@ def _precision(name: str) -> torch.dtype | None:
 
 def _mixed(seed: int, n_calls: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(ACTING, n_calls)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _started(callback: Any, agent: HyperCRL) -> Callable[[], bool]:
-    """Give what to call after a step: whether to go on, as Stable-Baselines3's callbacks say."""
-    if callback is None:
-        return lambda: True
-    if hasattr(callback, "init_callback"):
-        callback.init_callback(agent)
-        return callback.on_step  # type: ignore[no-any-return]
-    return lambda: callback({"self": agent}, {}) is not False

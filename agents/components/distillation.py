@@ -42,6 +42,11 @@ class Distillation(Component):
                 "Distillation needs n_states >= 1, weight > 0 and batch_size >= 1, found "
                 f"{self.n_states}, {self.weight} and {self.batch_size}."
             )
+        if "model_based" in getattr(agent, "facts", ()):
+            raise ValueError(
+                "Distillation keeps what a policy or a value function says of states, and a model-based agent has "
+                "neither; choose another agent or leave the component out."
+            )
         self._observations: NDArray[Any] | None = None
         self._actions: NDArray[Any] | None = None
         self._targets: dict[str, Arrays] = {}  # by role, then by output

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
@@ -19,16 +20,18 @@ from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
 from lifelong_rl.agents.component import Transitions as BusTransitions
 from lifelong_rl.agents.hypernet import saving
 from lifelong_rl.agents.hypernet.acting import Acting, ModelActor
+from lifelong_rl.agents.hypernet.callbacks import Listening
 from lifelong_rl.agents.hypernet.curves import Curves
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
 from lifelong_rl.agents.hypernet.inference import TaskFilter, calibrate
 from lifelong_rl.agents.hypernet.learner import Update
 from lifelong_rl.agents.hypernet.mechanisms import check_mechanism, make_learner
+from lifelong_rl.agents.hypernet.options import checked_options
 from lifelong_rl.agents.hypernet.planners import make_planner
-from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward
+from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward, check_function
 from lifelong_rl.agents.hypernet.task_models import TaskModels
 from lifelong_rl.agents.hypernet.transitions import Transitions
-from lifelong_rl.agents.hypernet.vectors import checked_spaces, own_next
+from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next
 from lifelong_rl.agents.saved_components import made_components
 from lifelong_rl.envs.lookup import unknown_name
 
@@ -93,35 +96,37 @@ class HyperCRL:
         device: str = "cpu",
     ):
         self.env: Any = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: Monitor(env)])
-        self.settings: dict[str, Any] = {
-            "mechanism": mechanism,
-            "mechanism_options": dict(mechanism_options or {}),
-            "dynamics": dataclasses.asdict(dynamics)
-            if isinstance(dynamics, DynamicsSettings)
-            else dict(dynamics or {}),
-            "planner": planner,
-            "planner_options": dict(planner_options or {}),
-            "n_random_steps": n_random_steps,
-            "random_actions": random_actions,
-            "train_every": train_every,
-            "n_updates": n_updates,
-            "batch_size": batch_size,
-            "held_out": held_out,
-            "noise": noise,
-            "discount": discount,
-            "clear_data": clear_data,
-            "precision": precision,
-            "device": device,
-        }
-        self.seed = seed
-        self.n_random_steps, self.train_every = n_random_steps, train_every
-        self.n_updates, self.batch_size, self.noise = n_updates, batch_size, noise
-        self.clear_data = clear_data
+        self.settings = self._settings(
+            mechanism=mechanism,
+            mechanism_options=mechanism_options,
+            dynamics=dynamics,
+            planner=planner,
+            planner_options=planner_options,
+            n_random_steps=n_random_steps,
+            random_actions=random_actions,
+            train_every=train_every,
+            n_updates=n_updates,
+            batch_size=batch_size,
+            held_out=held_out,
+            noise=noise,
+            discount=discount,
+            clear_data=clear_data,
+            precision=precision,
+            device=device,
+        )
+        self.seed: int = checked_options("HyperCRL", type(self), {"seed": seed})["seed"]
+        self.n_random_steps, self.train_every = self.settings["n_random_steps"], self.settings["train_every"]
+        self.n_updates, self.batch_size = self.settings["n_updates"], self.settings["batch_size"]
+        self.noise, self.clear_data = noise, clear_data
         self._check_numbers(discount)
         check_mechanism(mechanism, self.settings["mechanism_options"])
         low, high = checked_spaces(self.env)
-        self.dynamics = self._made_dynamics(torch.device(device))
+        self.dynamics = self._made_dynamics(_device(device))
         learns_reward = self.dynamics.settings.learns_reward
+        if reward_function is not None:
+            if learns_reward:
+                raise ValueError("the model learns the reward (learns_reward): leave reward_function out, or that.")
+            check_function(reward_function, self.dynamics.learner.like(), self.sizes)
         self.rewards = None if learns_reward else RewardSource(self.env, reward_function)
         self.actor = ModelActor(
             self.dynamics,
@@ -156,7 +161,7 @@ class HyperCRL:
         self.observations: NDArray[Any] | None = None
         self.plans = self.actor.fresh(self.env.num_envs)
         self.curves = Curves()
-        self.logger: Any = None
+        self.logger: Any = Logger(None, [])  # which writes nowhere, until set_logger
         self._filter: TaskFilter | None = None  # of one environment, with limits that take a while to find
 
     # Construction
@@ -165,6 +170,15 @@ class HyperCRL:
     def sizes(self) -> tuple[int, int]:
         """Numbers in an observation and in an action."""
         return self.env.observation_space.shape[0], self.env.action_space.shape[0]
+
+    def _settings(self, **options: Any) -> dict[str, Any]:
+        """Give the constructor's arguments as plain values; ValueError for one of another type."""
+        settings = checked_options("HyperCRL", type(self), options)
+        if isinstance(settings["dynamics"], DynamicsSettings):
+            settings["dynamics"] = dataclasses.asdict(settings["dynamics"])
+        for name in ("mechanism_options", "dynamics", "planner_options"):
+            settings[name] = dict(settings[name] or {})
+        return settings
 
     def _rng(self, owner: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(owner,)))
@@ -181,6 +195,8 @@ class HyperCRL:
             raise ValueError(
                 f"random_actions must be 'uniform' or 'normal', found {self.settings['random_actions']!r}."
             )
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, found {self.seed}.")
         if not self.noise >= 0:
             raise ValueError(f"noise must be at least 0, found {self.noise}.")
         if not 0 < discount <= 1:
@@ -192,9 +208,7 @@ class HyperCRL:
         for name in options:
             if name not in known:
                 raise unknown_name("option of the dynamics model", name, known)
-        for name in ("hidden", "absolute"):
-            if name in options:
-                options[name] = tuple(options[name])
+        options = checked_options("the dynamics model", DynamicsSettings, options)
         mechanism, chosen = self.settings["mechanism"], self.settings["mechanism_options"]
         weights, rng = self._torch_generator(WEIGHTS), self._rng(LEARNER)
         return DynamicsModel(
@@ -250,6 +264,9 @@ class HyperCRL:
         """Give the training environments, as callbacks ask for them."""
         return self.env
 
+    def get_vec_normalize_env(self) -> None:
+        """Give None: observations are scaled within each task by the dynamics model; callbacks of evaluation ask."""
+
     def learn(self, total_timesteps: int, callback: Any = None) -> Self:
         """Train for at least ``total_timesteps`` environment steps; where no task was announced, one begins."""
         if self.current is None:
@@ -267,19 +284,24 @@ class HyperCRL:
             raise ValueError("the agent was not told of a task; call begin_task first, or learn.")
         if self.observations is None:
             self.continue_from(self.env.reset(), is_episode_start=True)
-        on_step = _started(callback, self)
+        listening = Listening(callback, self)
         for _ in range(n_steps // self.stride):
-            self._step()
-            if not on_step():
-                return
+            step = self._step()
+            if not listening.goes_on(step):
+                break
             if self._is_training_due():
                 self._train()
+        listening.end()
 
-    def _step(self) -> None:
+    def _step(self) -> dict[str, Any]:
+        """Make one step of every environment, and give what callbacks read of it."""
         assert self.observations is not None
         observations, actions = self.observations, self._training_actions()
         following, rewards, dones, infos = self.env.step(actions)
         own = own_next(following, dones, infos)
+        check_finite("observations", own)
+        if self.rewards is None:
+            check_finite("rewards, where the model learns them,", rewards)
         untrained = untrained_rows(infos)
         if self.bus.listens("observe"):
             timeouts = np.array([bool(info.get("TimeLimit.truncated")) for info in infos])
@@ -292,6 +314,14 @@ class HyperCRL:
         self.observations = following
         self.plans = self.actor.restarted(self.plans, dones)
         self._count_steps(self.stride)
+        return {
+            "self": self,
+            "actions": actions,
+            "new_obs": following,
+            "rewards": rewards,
+            "dones": dones,
+            "infos": infos,
+        }
 
     def _check_reward(self) -> None:
         """Raise ValueError where an episode began in which the reward is another than when the task began."""
@@ -391,6 +421,7 @@ class HyperCRL:
             raise ValueError(
                 f"an observation must have the shape {self.env.observation_space.shape}, found {observation.shape}."
             )
+        check_finite("observations", seen)
         is_cold = state is None
         acting = Acting(self.actor.fresh(len(seen))) if state is None else state
         starts = np.zeros(len(seen), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
@@ -544,7 +575,7 @@ class HyperCRL:
         components: Sequence[Component] | None = None,
         reward_function: RewardFunction | None = None,
     ) -> Self:
-        """Build an agent from a file that :meth:`save` wrote, in these environments.
+        """Build an agent from a file that :meth:`save` wrote, in these environments, which `learn` starts afresh.
 
         components: only needed where a component's class cannot be imported again by its name.
         reward_function: the one that the agent was built with, if it was; functions are not saved.
@@ -555,7 +586,16 @@ class HyperCRL:
         settings = json.loads(state["settings"])
         agent = cls(env, seed=state["seed"], components=components, reward_function=reward_function, **settings)
         agent.restore(path)
+        agent.observations = None  # these environments stand elsewhere, or were never reset
         return agent
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be one that torch has here, such as cpu, found {name!r}: {reason}") from error
 
 
 def _precision(name: str) -> torch.dtype | None:
@@ -566,13 +606,3 @@ def _precision(name: str) -> torch.dtype | None:
 
 def _mixed(seed: int, n_calls: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(ACTING, n_calls)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _started(callback: Any, agent: HyperCRL) -> Callable[[], bool]:
-    """Give what to call after a step: whether to go on, as Stable-Baselines3's callbacks say."""
-    if callback is None:
-        return lambda: True
-    if hasattr(callback, "init_callback"):
-        callback.init_callback(agent)
-        return callback.on_step  # type: ignore[no-any-return]
-    return lambda: callback({"self": agent}, {}) is not False

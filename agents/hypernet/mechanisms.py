@@ -12,6 +12,7 @@ import torch
 from lifelong_rl.agents.hypernet.baselines import BASELINES
 from lifelong_rl.agents.hypernet.hyper_learner import PUBLISHED, HypernetLearner, HypernetSettings
 from lifelong_rl.agents.hypernet.learner import DynamicsLearner, TaskLoss
+from lifelong_rl.agents.hypernet.options import checked_options
 from lifelong_rl.agents.hypernet.target import TargetNetwork
 from lifelong_rl.envs.lookup import construct, unknown_name
 
@@ -26,16 +27,14 @@ def hypernet_settings(options: Mapping[str, Any]) -> HypernetSettings:
     start = HypernetSettings()
     published = options.pop("published", None)
     if published is not None:
-        if published not in PUBLISHED:
-            raise unknown_name("published setting of the hypernetwork", published, PUBLISHED)
+        if not isinstance(published, str) or published not in PUBLISHED:
+            raise unknown_name("published setting of the hypernetwork", str(published), PUBLISHED)
         start = PUBLISHED[published]
     known = [field.name for field in dataclasses.fields(HypernetSettings)]
     for name in options:
         if name not in known:
             raise unknown_name("option of the hypernetwork", name, [*known, "published"])
-    if "hidden" in options:
-        options["hidden"] = tuple(options["hidden"])
-    return dataclasses.replace(start, **options)
+    return dataclasses.replace(start, **checked_options("the hypernetwork", HypernetSettings, options))
 
 
 def check_mechanism(name: str, options: Mapping[str, Any]) -> None:
@@ -44,6 +43,8 @@ def check_mechanism(name: str, options: Mapping[str, Any]) -> None:
         raise unknown_name("mechanism", name, MECHANISMS)
     if name == HYPERNETWORK:
         hypernet_settings(options)
+    else:
+        checked_options(f"the mechanism {name}", BASELINES[name], options)
 
 
 def make_learner(
@@ -62,8 +63,9 @@ def make_learner(
     reserved = [option for option in options if option in (*shared, "dtype")]
     if reserved:
         raise unknown_name(f"option of the mechanism {name}", reserved[0], ["lr", "longest_gradient", "strength"])
+    given = checked_options(f"the mechanism {name}", BASELINES[name], options)
     try:
-        learner: DynamicsLearner = construct("mechanism", BASELINES[name], shared | dict(options))
+        learner: DynamicsLearner = construct("mechanism", BASELINES[name], shared | given)
     except TypeError as error:
         raise ValueError(f"the mechanism {name!r} cannot be made with {dict(options)}: {error}") from error
     return learner

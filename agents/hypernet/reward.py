@@ -14,6 +14,32 @@ Or rewards and whether a terminal state was reached, both (...).
 """
 
 
+def check_function(function: Any, like: torch.Tensor, sizes: tuple[int, int]) -> None:
+    """Try a user's reward function; ValueError unless it gives what :data:`RewardFunction` says.
+
+    like: a tensor of the type and on the device of the planner's. sizes: of an observation and of an action.
+    """
+    several = (2, 3, 4)
+    observations, actions = (like.new_zeros((*several, size)) for size in sizes)
+    expected = (
+        "reward_function must take tensors of observations, actions and next observations, shapes (..., size), and "
+        "give a tensor of rewards, shape (...), or a pair of rewards and of truth values for terminal states"
+    )
+    try:
+        given = function(observations, actions, observations)
+    except Exception as error:  # the function is the user's, and may fail in any way
+        raise ValueError(f"{expected}; on zeros it raised {type(error).__name__}: {error}.") from error
+    parts = given if isinstance(given, tuple) else (given,)
+    for part in parts:
+        if not isinstance(part, torch.Tensor) or part.shape != several:
+            found = tuple(part.shape) if hasattr(part, "shape") else repr(part)
+            raise ValueError(
+                f"{expected}; for {several} of them it gave a {type(part).__name__} {found}. Index with [..., i]."
+            )
+    if not 1 <= len(parts) <= 2 or (len(parts) == 2 and parts[1].dtype != torch.bool):
+        raise ValueError(f"{expected}; it gave {len(parts)} tensors of {[part.dtype for part in parts]}.")
+
+
 class TaskReward:
     """The reward of one task as a rollout asks for it: rewards and whether the episode ends."""
 

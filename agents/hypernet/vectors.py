@@ -35,3 +35,12 @@ def own_next(observations: Any, dones: NDArray[np.bool_], infos: Sequence[Mappin
     for i in np.flatnonzero(dones).tolist():
         own[i] = infos[i]["terminal_observation"]
     return own
+
+
+def check_finite(what: str, values: Any) -> None:
+    """Raise ValueError where numbers of the environment hold NaN or infinity, which no model can learn from."""
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"{what} must be finite numbers, found {np.asarray(values).tolist()}; mend the environment, or wrap it "
+            "(gymnasium.wrappers.TransformObservation)."
+        )

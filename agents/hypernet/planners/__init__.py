@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lifelong_rl.agents.hypernet.options import checked_options
 from lifelong_rl.envs.lookup import construct, resolve
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def make_planner(name: str, options: Mapping[str, Any] | None = None) -> Planner
     kind = resolve("planner", name, PLANNERS)
     if not (isinstance(kind, type) and issubclass(kind, Planner)):
         raise ValueError(f"the planner {name!r} must be a subclass of Planner, found {kind!r}.")
-    planner: Planner = construct("planner", kind, options or {})
+    planner: Planner = construct("planner", kind, checked_options(f"the planner {name}", kind, options or {}))
     planner.check()
     return planner
 

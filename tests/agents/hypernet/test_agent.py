@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.agents.component import Component
+from lifelong_rl.agents.components.distillation import Distillation
 from lifelong_rl.agents.hypernet.agent import HyperCRL
 from lifelong_rl.agents.hypernet.mechanisms import MECHANISMS
 from lifelong_rl.envs.factory import make, make_vec
@@ -156,6 +157,16 @@ def test_loading_builds_the_agent_that_was_saved(tmp_path):
     np.testing.assert_array_equal(agent.predict(observations)[0], loaded.predict(observations)[0])
 
 
+def test_a_loaded_agent_goes_on_learning_in_environments_that_were_never_reset(tmp_path):
+    agent = HyperCRL(pendulums(), seed=1, **SMALL)
+    agent.begin_task(TaskInfo("light"))
+    agent.learn(110)
+    agent.save(tmp_path / "agent.zip")
+    loaded = HyperCRL.load(tmp_path / "agent.zip", pendulums())
+    assert loaded.learn(50).num_timesteps == 160
+    assert loaded.task_steps == [160]
+
+
 def test_a_file_of_another_agent_is_refused_and_changes_nothing(tmp_path):
     agent = HyperCRL(pendulums(), seed=1, **SMALL)
     agent.save(tmp_path / "agent.zip")
@@ -212,6 +223,11 @@ def test_components_see_tasks_steps_updates_and_evaluations():
     assert calls.count("tick") == 2
     assert calls[-1] == "end 120"
     assert agent.diagnose({})["watched"] == 1.0
+
+
+def test_distillation_of_policies_is_refused_at_construction():
+    with pytest.raises(ValueError, match="a model-based agent has neither"):
+        HyperCRL(pendulums(), seed=0, components=[Distillation()], **SMALL)
 
 
 def test_components_that_only_watch_change_no_bit():
@@ -273,6 +289,64 @@ def test_a_learned_reward_needs_no_reward_function():
     assert actions[1, 0] < -0.3
     given = HyperCRL(Rewarded(), seed=0, reward_function=lambda o, a, n: -(n[..., 0] - 0.5).abs(), **SMALL).learn(160)
     assert given.predict(np.array([[-0.9, 0.0]], np.float32))[0][0, 0] > 0
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (3, "raised TypeError"),
+        (lambda o: o[..., 0], "raised TypeError"),
+        (lambda o, a, n: 1.0, "gave a float 1.0"),
+        (lambda o, a, n: n, r"gave a Tensor \(2, 3, 4, 3\)"),
+        (lambda o, a, n: n[:, 0], r"gave a Tensor \(2, 4, 3\). Index with \[..., i\]"),
+        (lambda o, a, n: n[..., 0].numpy(), "gave a ndarray"),
+        (lambda o, a, n: (n[..., 0], n[..., 0]), "truth values"),
+        (lambda o, a, n: (n[..., 0], n[..., 0] > 1, n[..., 0]), "gave 3 tensors"),
+    ],
+)
+def test_a_reward_function_of_another_form_is_refused_at_construction(function, found):
+    with pytest.raises(ValueError, match=rf"reward_function must take tensors.*{found}"):
+        HyperCRL(pendulums(), seed=0, reward_function=function, **SMALL)
+
+
+def test_a_reward_is_either_given_or_learned():
+    with pytest.raises(ValueError, match="leave reward_function out"):
+        HyperCRL(pendulums(), reward_function=lambda o, a, n: n[..., 0], dynamics={"learns_reward": True})
+
+
+class Breaking(gymnasium.Env):
+    """Gives an observation and a reward that are not finite at its fifth step."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, observed: float, reward: float = 0.0):
+        self.observed, self.reward, self.steps = observed, reward, 0
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        breaks = self.steps == 5
+        observation = np.array([action[0], self.observed if breaks else 0.0], np.float32)
+        return observation, self.reward if breaks else 0.0, False, False, {}
+
+
+@pytest.mark.parametrize("observed", [np.nan, np.inf])
+def test_observations_that_are_not_finite_are_refused_when_they_are_seen(observed):
+    agent = HyperCRL(Breaking(observed), seed=0, reward_function=lambda o, a, n: n[..., 0], **SMALL)
+    with pytest.raises(ValueError, match="observations must be finite numbers"):
+        agent.learn(20)
+    assert agent.num_timesteps == 4
+    with pytest.raises(ValueError, match="observations must be finite numbers"):
+        agent.predict(np.array([0.0, observed]))
+
+
+def test_rewards_that_are_not_finite_are_refused_where_the_model_learns_them():
+    learned = SMALL | {"dynamics": {"hidden": (16, 16), "learns_reward": True}}
+    with pytest.raises(ValueError, match=r"rewards.* must be finite numbers"):
+        HyperCRL(Breaking(0.0, np.nan), seed=0, **learned).learn(20)
 
 
 class Pictures(gymnasium.Env):

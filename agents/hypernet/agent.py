@@ -215,7 +215,9 @@ class HyperCRL:
             return
         if self.steps_since_training:
             self._train()
-        self.dynamics.end_task(self.current, self.data)
+        for update in self.dynamics.end_task(self.current, self.data):
+            self._n_updates += 1
+            self.curves.note_sleep(update)
         self.actor.model_changed()
         if self.bus.listens("end_task"):
             observations, actions, rewards, following = self.data.columns()

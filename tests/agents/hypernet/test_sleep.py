@@ -9,12 +9,15 @@ import pytest
 import torch
 from hypernet_toys import TARGET, batch, hyper, learned, listened_to, train
 
+from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.agents.component import Component
+from lifelong_rl.agents.hypernet.agent import HyperCRL
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
 from lifelong_rl.agents.hypernet.hyper_learner import HypernetLearner, HypernetSettings
 from lifelong_rl.agents.hypernet.sleep import all_kept, outputs_of, sleep_loss
 from lifelong_rl.agents.hypernet.target import TargetNetwork
 from lifelong_rl.agents.hypernet.transitions import Transitions
+from lifelong_rl.envs.factory import make_vec
 
 
 def imagine(task, weights, n_rows, n_steps, generator):
@@ -285,3 +288,22 @@ def test_a_dynamics_model_sleeps_at_a_task_s_end_where_it_is_asked_to():
     assert updates[1][0].loss > updates[1][-1].loss
     _, none = dynamics(2)
     assert none == [[], []]
+
+
+def test_the_agent_sleeps_by_an_option_and_counts_its_updates():
+    agent = HyperCRL(
+        make_vec("pendulum-physics", 1, 0, max_episode_steps=20),
+        mechanism_options={"n_sleep_updates": 5},
+        dynamics={"hidden": (8,)},
+        n_random_steps=100,
+        train_every=100,
+        n_updates=3,
+    )
+    for name in ("first", "second"):
+        agent.begin_task(TaskInfo(name))
+        agent.learn_steps(100)
+        agent.end_task()
+    assert agent._n_updates == 3 + 3 + 5
+    scalars = agent.curves.scalars()
+    assert scalars["sleep/loss"] > 0
+    assert scalars["sleep/regulariser"] > 0

@@ -3,7 +3,7 @@
 The agent learns the tasks of examples/scenarios/pendulum-5.toml one after another, planning included, under each
 continual mechanism. Just after a task and at the end its one-step error is measured on fixed transitions of random
 torques (as a share of the targets' variance) and on the path that the planner takes, and the planner's return from
-fixed starts. A return's place is 0 for random actions and 1 for the mean of all methods just after the task.
+fixed starts. A return's place is 0 for random actions and 1 for the same planner with the true dynamics.
 
     python benchmarks/hypercrl_forgetting.py --output benchmarks/results/hypercrl_forgetting
 
@@ -26,8 +26,11 @@ import torch
 import tyro
 from hypercrl_agents import Course, random_transitions, tasks_of
 from hypercrl_sequences import geometric_mean, shown
+from planner_comparison import Pendulums
 from scipy.stats import spearmanr
 
+from lifelong_rl.agents.base import TaskInfo
+from lifelong_rl.envs.space import Task
 from lifelong_rl.tracking import figures
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -91,7 +94,7 @@ class Measured:
 
 OPTIONS: dict[str, Any] = {
     "dynamics": {"hidden": (32, 32)},
-    "planner_options": {"horizon": 15, "n_candidates": 120, "n_iterations": 2},
+    "planner_options": {"horizon": 20, "n_candidates": 120, "n_iterations": 2},
     "n_random_steps": 400,
     "train_every": 200,
     "n_updates": 300,
@@ -105,7 +108,7 @@ def run(config: BenchmarkConfig, method: str, seed: int) -> list[Measured]:
     course = Course(family, config.n_envs, config.episode_steps, seed, OPTIONS | METHODS[method])
     cpu_s: dict[str, float] = {}
 
-    def measured(task: Any, moment: str) -> Measured:
+    def measured(task: Task, moment: str) -> Measured:
         value, path_error = course.evaluate(task, config.n_episodes)
         error = course.agent.dynamics.error(course.agent.numbers[task.id], tests[task.id])
         assert error is not None
@@ -140,20 +143,35 @@ def all_runs(config: BenchmarkConfig) -> list[Measured]:
 # What it says
 
 
-class Places:
-    """Places returns of a task between random actions (0) and the mean of all methods just after the task (1)."""
+class TrueModel:
+    """Stands where a task's learned model would: the pendulum's true dynamics."""
 
-    def __init__(self, rows: Sequence[Measured], config: BenchmarkConfig):
+    def __init__(self, task: Task):
+        self._world = Pendulums(torch.tensor([[float(task.params[name]) for name in ("g", "m", "l")]]))
+
+    def step(self, observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Give the next observations, (..., 3) and (..., 1) -> (..., 3)."""
+        return self._world.step(observations.reshape(1, -1, 3), actions.reshape(1, -1, 1)).view(observations.shape)
+
+
+class Places:
+    """Places returns of a task between random actions (0) and the same planner with the true dynamics (1)."""
+
+    def __init__(self, seeds: Sequence[int], config: BenchmarkConfig):
         family, tasks = tasks_of("pendulum-5")
-        steps = config.episode_steps
-        self.ends = {}
-        for task in tasks:
-            most = [r.planned for r in rows if (r.task, r.moment) == (task.id, "just after")]
-            self.ends[task.id] = random_transitions(family, task, 50, steps, 7)[1], float(np.mean(most))
+        self.ends: dict[tuple[str, int], tuple[float, float]] = {}
+        for seed in seeds:
+            course = Course(family, config.n_envs, config.episode_steps, seed, OPTIONS)
+            models = [TrueModel(task) for task in tasks]
+            course.agent.dynamics.predictor = models.__getitem__  # type: ignore[assignment,method-assign]
+            for task in tasks:
+                least = random_transitions(family, task, 50, config.episode_steps, 7 + seed)[1]
+                course.agent.begin_task(TaskInfo(task.id))
+                self.ends[task.id, seed] = least, course.evaluate(task, config.n_episodes)[0]
 
     def of(self, row: Measured) -> float:
         """Give a return's place."""
-        least, most = self.ends[row.task]
+        least, most = self.ends[row.task, row.seed]
         return (row.planned - least) / (most - least)
 
 
@@ -261,13 +279,14 @@ def figure(rows: Sequence[Measured], places: Places) -> Any:
     return drawn
 
 
-def report(config: BenchmarkConfig, rows: Sequence[Measured]) -> str:
+def report(config: BenchmarkConfig, rows: Sequence[Measured], places: Places) -> str:
     """Give all tables."""
-    places = Places(rows, config)
     harm, robust = harm_table(rows, places)
     ranks = "; ".join(f"{value:.2f} {name}" for name, value in correlations(rows, places).items())
     words = f"up to errors of {robust:g}" if robust is not None else "at none of these errors"
-    ends = "; ".join(f"{name} {low:.0f} to {high:.0f}" for name, (low, high) in places.ends.items())
+    tasks = dict.fromkeys(task for task, _ in places.ends)
+    means = {t: np.mean([ends for (task, _), ends in places.ends.items() if task == t], axis=0) for t in tasks}
+    ends = "; ".join(f"{name} {low:.0f} to {high:.0f}" for name, (low, high) in means.items())
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, {platform.machine()}"
     return "\n".join(
         [
@@ -275,10 +294,10 @@ def report(config: BenchmarkConfig, rows: Sequence[Measured]) -> str:
             "    python benchmarks/hypercrl_forgetting.py --output benchmarks/results/hypercrl_forgetting\n",
             method_table(rows, places),
             "",
-            f"Errors: geometric mean over tasks; places of returns (0 random actions, 1 the mean of all methods just "
-            f"after the task): mean over tasks; in brackets bootstrap intervals of 95 % over {config.n_seeds} seeds. "
+            f"Errors: geometric mean over tasks; places of returns (0 random actions, 1 the same planner with the "
+            f"true dynamics): mean over tasks; in brackets bootstrap intervals of 95 % over {config.n_seeds} seeds. "
             f"{config.n_steps:,} steps a task, 400 of them random, 300 updates every 200 steps; dynamics of (32, 32) "
-            "units; CEM 15 steps ahead, 2 x 120; CPU s: processor time of training all tasks, planning and sleep "
+            "units; CEM 20 steps ahead, 2 x 120; CPU s: processor time of training all tasks, planning and sleep "
             f"included, on one thread of a shared processor. Returns from 0 to 1: {ends}. {versions}.\n",
             "## How much error a return bears\n",
             harm,
@@ -297,12 +316,13 @@ def main(config: BenchmarkConfig) -> None:
     """Measure, print, and write where asked to."""
     torch.set_num_threads(1)
     rows = all_runs(config)
-    text = report(config, rows)
+    places = Places(sorted({row.seed for row in rows}), config)
+    text = report(config, rows, places)
     print(text)
     if config.output is not None:
         config.output.parent.mkdir(parents=True, exist_ok=True)
         config.output.with_suffix(".md").write_text(text)
-        figure(rows, Places(rows, config)).savefig(config.output.with_suffix(".png"), dpi=110)
+        figure(rows, places).savefig(config.output.with_suffix(".png"), dpi=110)
 
 
 if __name__ == "__main__":

@@ -224,8 +224,8 @@ class DynamicsModel:
                 torch.from_numpy(m).to(low) for m in (self.scales[task].inputs.mean, self.scales[task].inputs.std)
             )
             for t in range(n_steps):
-                observations, actions = (drawn[t] * std + mean).split([size, self.action_size], dim=-1)
-                following = (step(observations, actions) - mean[:size]) / std[:size]
+                raw = drawn[t] * std + mean
+                following = (step(raw[:, :size], raw[:, size:]) - mean[:size]) / std[:size]
                 drawn[t + 1, :, :size] = torch.nan_to_num(following).clamp(low[:size], high[:size])
         return drawn.flatten(0, 1)[:n_rows]
 

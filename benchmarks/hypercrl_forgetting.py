@@ -178,18 +178,19 @@ class Places:
 def method_table(rows: Sequence[Measured], places: Places) -> str:
     """Give a row a method: geometric mean error and mean place over tasks, with intervals over seeds."""
     lines = [
-        "| method | error just after | at the end | worst task | on the planned path, at the end "
+        "| method | error just after | at the end | ratio | worst task | on the planned path, at the end "
         "| place just after | at the end | worst task | CPU s |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for method in dict.fromkeys(row.method for row in rows):
-        cells: list[list[float]] = [[] for _ in range(8)]
+        cells: list[list[float]] = [[] for _ in range(9)]
         for seed in sorted({row.seed for row in rows if row.method == method}):
             own = [row for row in rows if (row.method, row.seed) == (method, seed)]
             just, end = ([r for r in own if r.moment == moment] for moment in ("just after", "at the end"))
+            errors = [geometric_mean(r.error for r in part) for part in (just, end)]
             values = (
-                geometric_mean(r.error for r in just),
-                geometric_mean(r.error for r in end),
+                *errors,
+                errors[1] / errors[0],
                 max(r.error for r in end),
                 geometric_mean(r.path_error for r in end),
                 float(np.mean([places.of(r) for r in just])),
@@ -199,8 +200,9 @@ def method_table(rows: Sequence[Measured], places: Places) -> str:
             )
             for cell, value in zip(cells, values, strict=True):
                 cell.append(value)
-        texts = [shown(cell) for cell in cells[:4]] + [shown(cell, ".2f") for cell in cells[4:7]]
-        lines.append(f"| {method} | {' | '.join(texts)} | {np.mean(cells[7]):.0f} |")
+        texts = [shown(cell, ".3g" if i == 2 else ".2g") for i, cell in enumerate(cells[:5])]
+        texts += [shown(cell, ".2f") for cell in cells[5:8]]
+        lines.append(f"| {method} | {' | '.join(texts)} | {np.mean(cells[8]):.0f} |")
     return "\n".join(lines)
 
 

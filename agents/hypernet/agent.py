@@ -244,7 +244,9 @@ class HyperCRL:
             return
         if self.steps_since_training:
             self._train()
-        self.dynamics.end_task(self.current, self.data)
+        for update in self.dynamics.end_task(self.current, self.data):
+            self._n_updates += 1
+            self.curves.note_sleep(update)
         calibrate(self.dynamics, self.current, self.data, self.stride)
         self._model_changed()
         if self.bus.listens("end_task"):
@@ -369,7 +371,7 @@ class HyperCRL:
         assert self.current is not None
         steps = self.task_steps[self.current]
         before, now = (steps - self.stride - self.n_random_steps), (steps - self.n_random_steps)
-        return now >= 0 and now // self.train_every > before // self.train_every
+        return bool(now >= 0 and now // self.train_every > before // self.train_every)
 
     def _train(self) -> None:
         assert self.current is not None

@@ -36,6 +36,11 @@ class Curves:
         self._add("train/regulariser", update.regulariser)
         self._add("train/gradient_norm", update.gradient_norm)
 
+    def note_sleep(self, update: Update) -> None:
+        """Take one update of a sleep phase in."""
+        self._add("sleep/loss", update.loss)
+        self._add("sleep/regulariser", update.regulariser)
+
     def note_plan(self, plan: Plan) -> None:
         """Take one step's planning in."""
         for name, value in plan.metrics.items():

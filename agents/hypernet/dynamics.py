@@ -192,18 +192,57 @@ class DynamicsModel:
                 chosen_rows = self.learner.bus.sample(chosen_rows)
             on_update(self.learner.update(task, chosen_rows))
 
-    def end_task(self, task: int, data: Transitions) -> None:
-        """Let the learner consolidate, and measure how far the predictions are off on held-out rows."""
+    def end_task(self, task: int, data: Transitions) -> list[Update]:
+        """Let the learner consolidate and sleep, and measure how far the predictions are off on held-out rows.
+
+        Gives what the updates of the sleep saw; none without rows, or where the learner does not sleep.
+        """
         columns = data.columns(held_out=True)
         if not len(columns[0]):
             columns = data.columns()
         if not len(columns[0]):
-            return
+            return []
         self.learner.end_task(task, self.batch(task, data.columns(held_out=False)))
+        updates = self.learner.sleep(self.imagine)
         batch = self.batch(task, columns)
         errors = self.predictor(task).scaled(batch.inputs) - batch.targets
         self.scales[task].residuals = Moments(self.n_outputs)
         self.scales[task].residuals.update(errors.cpu().numpy())
+        return updates
+
+    @torch.no_grad()
+    def imagine(
+        self, task: int, weights: torch.Tensor, n_rows: int, n_steps: int, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Make up scaled inputs of a task from what is kept of it, shape (n_rows, inputs).
+
+        Observations and actions are drawn from N(0, 1), which the scaled inputs have by their kept moments, and cut
+        off at the kept range. The task's model with ``weights``, shape (n_weights,), rolls them on for ``n_steps``,
+        under actions drawn anew; all inputs on the way count.
+        """
+        low, high = self._input_range(task)
+        n_starts = -(-n_rows // (n_steps + 1))
+        drawn = torch.randn(n_steps + 1, n_starts, len(low), generator=generator).to(low).clamp(low, high)
+        if n_steps:
+            size, step = self.observation_size, Predictor(self, weights, self.scales[task]).step
+            mean, std = (
+                torch.from_numpy(m).to(low) for m in (self.scales[task].inputs.mean, self.scales[task].inputs.std)
+            )
+            for t in range(n_steps):
+                raw = drawn[t] * std + mean
+                following = (step(raw[:, :size], raw[:, size:]) - mean[:size]) / std[:size]
+                drawn[t + 1, :, :size] = torch.nan_to_num(following).clamp(low[:size], high[:size])
+        return drawn.flatten(0, 1)[:n_rows]
+
+    def _input_range(self, task: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the smallest and the largest of a task's scaled inputs, each (inputs,); no limits without any."""
+        moments = self.scales[task].inputs
+        if not moments.count:
+            unlimited = torch.full((self.observation_size + self.action_size,), torch.inf).to(self.learner.like())
+            return -unlimited, unlimited
+        low, high = ((bound - moments.mean) / moments.std for bound in (moments.low, moments.high))
+        like = self.learner.like()
+        return torch.from_numpy(low).to(like), torch.from_numpy(high).to(like)
 
     def predictor(self, task: int) -> Predictor:
         """Give the task's model for use: its weights as they are now."""

@@ -15,8 +15,18 @@ from lifelong_rl.agents.hypernet.adam import ThinAdam
 from lifelong_rl.agents.hypernet.chunked import ChunkedHypernetwork, RecurrentHypernetwork
 from lifelong_rl.agents.hypernet.full import FullHypernetwork, Start
 from lifelong_rl.agents.hypernet.hypernetwork import Hypernetwork
-from lifelong_rl.agents.hypernet.learner import Batch, DynamicsLearner, TaskLoss, Update, arrays_of, fill, n_bytes
+from lifelong_rl.agents.hypernet.learner import (
+    Batch,
+    DynamicsLearner,
+    Imagine,
+    TaskLoss,
+    Update,
+    arrays_of,
+    fill,
+    n_bytes,
+)
 from lifelong_rl.agents.hypernet.regulariser import Keeps, OutputRegulariser, Scaling
+from lifelong_rl.agents.hypernet.sleep import all_kept, sleep_loss
 from lifelong_rl.agents.hypernet.target import TargetNetwork
 
 LARGEST_FULL = 10_000
@@ -58,12 +68,23 @@ class HypernetSettings:
     """Norm to which the gradients of embedding and shared parameters are clipped, each on its own."""
     weighting: Literal["none", "fisher"] = "none"
     """"fisher" weights the squared differences of emitted weights by their Fisher information."""
+    n_sleep_updates: int = 0
+    """Updates of the sleep phase (:mod:`.sleep`) at the end of each task but the first; 0 for none."""
+    n_sleep_rows: int = 100
+    """Made-up inputs of each replayed task in an update of the sleep phase; with 0 the regulariser is left alone."""
+    n_imagined_steps: int = 0
+    """Steps that a task's own model rolls on from drawn inputs; all inputs on the way are replayed."""
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
         for name, least in (("lr", 0.0), ("longest_gradient", 0.0)):
             if not getattr(self, name) > least:
                 raise ValueError(f"{name} must be greater than {least}, found {getattr(self, name)}.")
+        for name, fewest in (("n_sleep_updates", 0), ("n_sleep_rows", 0), ("n_imagined_steps", 0)):
+            if getattr(self, name) < fewest:
+                raise ValueError(f"{name} must be at least {fewest}, found {getattr(self, name)}.")
+        if self.n_sleep_updates and not (self.n_sleep_rows or self.beta):
+            raise ValueError("sleep needs n_sleep_rows or beta above 0, found 0 for both.")
         choices = {
             "form": ("auto", "full", "chunked", "recurrent"),
             "loss_scale": ("mean", "sum"),
@@ -154,7 +175,8 @@ class HypernetLearner(DynamicsLearner):
         if task is not None:
             self.check_task(task)
         others = [other for other in range(self.n_tasks) if other != task]
-        self.regulariser.snapshot(self.network, others, self._importance(others))
+        is_kept = self.settings.beta > 0 or self.settings.n_sleep_updates > 0
+        self.regulariser.snapshot(self.network, others if is_kept else [], self._importance(others))
         if task is None:
             task = self.network.add_task(self.generator)
             self.n_tasks += 1
@@ -177,7 +199,8 @@ class HypernetLearner(DynamicsLearner):
         self.clear(embedding, "embedding")
         self.clear(self.optimiser, "hyper")
         scale = batch.inputs.shape[-2] if self.settings.loss_scale == "sum" else 1
-        chosen = self.regulariser.choose(self.rng) if self.regulariser.n_tasks else []
+        has_term = self.regulariser.n_tasks > 0 and self.settings.beta > 0
+        chosen = self.regulariser.choose(self.rng) if has_term else []
         looks_ahead = self.settings.look_ahead and bool(chosen)
         loss, term = self._backward(task, batch, scale, [] if looks_ahead else chosen)
         self.step(embedding, "embedding", self.settings.longest_gradient)
@@ -204,6 +227,44 @@ class HypernetLearner(DynamicsLearner):
         """Measure the Fisher information of the emitted weights, where it is asked for."""
         if self.settings.weighting == "fisher":
             self._fishers[task] = self._fisher(task, data)
+
+    def sleep(self, imagine: Imagine, n_updates: int | None = None) -> list[Update]:
+        """Replay what the models kept of the earlier tasks, and the current one's, say of made-up inputs.
+
+        The loss is that of :mod:`.sleep`; Adam starts afresh, and its step falls to 0. Nothing happens without an
+        earlier task. imagine: makes up inputs. n_updates: None for the settings' own number; where both that and beta
+        are 0, no snapshots are kept that could be replayed. Gives what each update saw.
+        """
+        n_updates = self.settings.n_sleep_updates if n_updates is None else n_updates
+        if not n_updates or not self.regulariser.n_tasks:
+            return []
+        assert self.current is not None
+        current = self.current
+        tasks = [*(task for task in range(self.n_tasks) if task != current), current]
+        embedding = self.network.embeddings[current]
+        kept = all_kept(self.regulariser, self.weights(current), embedding, self._importance(tasks))
+        self.optimiser.restart()
+        updates = []
+        for i in range(n_updates):
+            # to 0: with a constant step Adam's noise would cost more than drift did
+            self.optimiser.lr = self.settings.lr * (1 - i / n_updates)
+            updates.append(self._sleep_update(kept, tasks, imagine))
+        self.optimiser.lr = self.settings.lr
+        return updates
+
+    def _sleep_update(self, kept: OutputRegulariser, tasks: list[int], imagine: Imagine) -> Update:
+        """Make one step; components on the bus may edit its gradient and its step, but add no losses of their own."""
+        settings, chosen = self.settings, kept.choose(self.rng)
+        inputs = None
+        if settings.n_sleep_rows:
+            sizes = (settings.n_sleep_rows, settings.n_imagined_steps)
+            drawn = [imagine(tasks[i], kept.targets_of([i])[:, 0], *sizes, self.generator) for i in chosen]
+            inputs = torch.stack(drawn)
+        self.optimiser.zero_grad()
+        loss, term = sleep_loss(self.network, kept, chosen, inputs)
+        (loss + term).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        norm = self.step(self.optimiser, "hyper", settings.longest_gradient)
+        return Update(float(loss.detach()), float(term.detach()), norm)
 
     def _fisher(self, task: int, data: Batch, n_rows: int = 256) -> torch.Tensor:
         """Give the mean squared gradient of single rows' losses, with mean 1 and clipped to 0.05 to 20."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 
@@ -31,6 +31,18 @@ class Batch(NamedTuple):
 
 TaskLoss: TypeAlias = Callable[[torch.Tensor, Batch], torch.Tensor]
 """Gives the mean loss of a batch, a scalar, under weights of shape (n_weights,)."""
+
+
+class Imagine(Protocol):
+    """Makes up scaled inputs of a task."""
+
+    def __call__(
+        self, task: int, weights: torch.Tensor, n_rows: int, n_steps: int, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Give inputs, shape (n_rows, inputs).
+
+        weights: the task's kept weights, shape (n_weights,), whose model rolls ``n_steps`` on from drawn inputs.
+        """
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,13 @@ class DynamicsLearner(ABC):
 
     def end_task(self, task: int, data: Batch) -> None:  # noqa: B027  # most mechanisms have nothing to do here
         """Hear that a task ends, with all its training data: the place for consolidation."""
+
+    def sleep(self, imagine: Imagine) -> list[Update]:
+        """Consolidate between two tasks without data, after :meth:`end_task`; give what the updates saw.
+
+        imagine: makes up inputs of the tasks. Most mechanisms do not sleep.
+        """
+        return []
 
     @abstractmethod
     def weights(self, task: int) -> torch.Tensor:

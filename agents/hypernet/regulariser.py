@@ -66,7 +66,7 @@ class OutputRegulariser:
         held = {} if self.targets is None else dict(zip(self.tasks, self.targets.unbind(1), strict=True))
         self.importance = importance
         self.targets = self.embeddings = None
-        self.tasks = list(tasks) if self.beta else []
+        self.tasks = list(tasks)
         self._deck = []
         if self.tasks:
             self.embeddings = network.embedding(self.tasks).clone()
@@ -100,13 +100,17 @@ class OutputRegulariser:
         assert self.embeddings is not None
         return self.embeddings if len(tasks) == self.n_tasks else self.embeddings[tasks]
 
+    def targets_of(self, tasks: list[int]) -> torch.Tensor:
+        """Give what was emitted for some earlier tasks, shape (n_weights, k)."""
+        assert self.targets is not None
+        return self._of(self.targets, tasks)
+
     def _of(self, kept: torch.Tensor, tasks: list[int]) -> torch.Tensor:
         return kept if len(tasks) == self.n_tasks else kept[:, tasks]
 
     def value(self, weights: torch.Tensor, tasks: list[int]) -> torch.Tensor:
         """Give the term for weights of the chosen tasks, shape (k, n_weights) -> scalar, with gradients."""
-        assert self.targets is not None
-        differences = weights.t() - self._of(self.targets, tasks)
+        differences = weights.t() - self.targets_of(tasks)
         if self.importance is None:
             return self.coefficient(len(tasks)) * differences.square().sum()
         return self.coefficient(len(tasks)) * (differences.square() * self._of(self.importance, tasks)).sum()
@@ -133,14 +137,13 @@ class OutputRegulariser:
         self, network: FullHypernetwork, optimiser: ThinAdam, tasks: list[int], scale: float
     ) -> float:
         """Pass once over the head: each block of its rows is stepped ahead, used and dropped while in the caches."""
-        assert self.targets is not None
         seen = {id(p): values for p, values in zip(optimiser.parameters, optimiser.previewed(), strict=True)}
         body = network.body
         leaves = [seen[id(p)].requires_grad_() for p in body]
         n_layers = len(body) // 2
         hidden = network.hidden(self.embeddings_of(tasks), leaves[:n_layers], leaves[n_layers:])
         right = hidden.detach()
-        targets, bias = self._of(self.targets, tasks), seen[id(network.head.bias)]
+        targets, bias = self.targets_of(tasks), seen[id(network.head.bias)]
         importance = None if self.importance is None else self._of(self.importance, tasks)
         weighted = torch.empty_like(targets)
         gradient, squares = torch.zeros_like(right), right.new_zeros(())

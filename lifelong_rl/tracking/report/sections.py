@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lifelong_rl.tracking.figures import MOST_COLUMNS, Stock
-from lifelong_rl.tracking.report import pictures, provenance, results
+from lifelong_rl.tracking.report import dynamics, pictures, provenance, results
 from lifelong_rl.tracking.report.document import UNKNOWN, Cell, Document, Picture, Section, Table, Warned, Words
 from lifelong_rl.tracking.report.groups import Group
 from lifelong_rl.tracking.report.numbers import FEW_SEEDS, rounded
@@ -32,6 +32,7 @@ def build(groups: Sequence[Group], others: Sequence[Run], warnings: Sequence[War
         _curves_section(groups, stock),
         _matrix_section(groups, stock),
         results.family_sections(groups),
+        dynamics.dynamics_section(groups),
         _teacher_section(groups),
         provenance.costs_section(groups),
         provenance.settings_section(groups),

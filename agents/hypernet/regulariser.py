@@ -70,7 +70,9 @@ class OutputRegulariser:
         self._deck = []
         if self.tasks:
             self.embeddings = network.embedding(self.tasks).clone()
-            self.targets = network.emit(self.embeddings).t().contiguous()
+            self.targets = network.emit(self.embeddings).t()
+            if isinstance(network, FullHypernetwork):  # it emits columns, the other forms rows
+                self.targets = self.targets.contiguous()
             for column, task in enumerate(self.tasks):
                 if self.keeps == "first" and task in held:
                     self.targets[:, column] = held[task]
@@ -106,7 +108,10 @@ class OutputRegulariser:
         return self._of(self.targets, tasks)
 
     def _of(self, kept: torch.Tensor, tasks: list[int]) -> torch.Tensor:
-        return kept if len(tasks) == self.n_tasks else kept[:, tasks]
+        if len(tasks) == self.n_tasks:
+            return kept
+        # picking rows from memory in rows reads those alone; picking columns from it would read all tasks
+        return kept[:, tasks] if kept.is_contiguous() else kept.t()[tasks].t()
 
     def value(self, weights: torch.Tensor, tasks: list[int]) -> torch.Tensor:
         """Give the term for weights of the chosen tasks, shape (k, n_weights) -> scalar, with gradients."""
@@ -165,8 +170,9 @@ class OutputRegulariser:
         return coefficient * float(squares)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what is kept, as arrays."""
+        """Give what is kept, as arrays, and how it lies in memory, on which the last bits of sums depend."""
         return {
+            "is_by_columns": self.targets is None or self.targets.is_contiguous(),
             "tasks": list(self.tasks),
             "deck": list(self._deck),
             "embeddings": None if self.embeddings is None else self.embeddings.cpu().numpy(),
@@ -179,7 +185,9 @@ class OutputRegulariser:
         self.tasks, self._deck = list(state["tasks"]), list(state["deck"])
         for name in ("embeddings", "targets", "importance"):
             kept = state[name]
-            setattr(self, name, None if kept is None else torch.from_numpy(kept).to(like))
+            setattr(self, name, None if kept is None else torch.from_numpy(kept).to(like).contiguous())
+        if self.targets is not None and not state["is_by_columns"]:
+            self.targets = self.targets.t().contiguous().t()
 
 
 def _accumulate(parameter: torch.nn.Parameter, gradient: torch.Tensor | None) -> None:

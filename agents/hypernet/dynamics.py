@@ -222,7 +222,7 @@ class DynamicsModel:
         """
         low, high = self._input_range(task)
         n_starts = -(-n_rows // (n_steps + 1))
-        drawn = torch.randn(n_steps + 1, n_starts, len(low), generator=generator).to(low).clamp(low, high)
+        drawn = torch.empty(n_steps + 1, n_starts, len(low)).normal_(generator=generator).to(low).clamp(low, high)
         if n_steps:
             size, step = self.observation_size, Predictor(self, weights, self.scales[task]).step
             mean, std = (

@@ -112,7 +112,8 @@ class HyperCRL:
             device=device,
         )
         self.seed: int = checked_options("HyperCRL", type(self), {"seed": seed})["seed"]
-        self.n_random_steps, self.train_every = self.settings["n_random_steps"], self.settings["train_every"]
+        self.n_random_steps: int = self.settings["n_random_steps"]
+        self.train_every: int = self.settings["train_every"]
         self.n_updates, self.batch_size = self.settings["n_updates"], self.settings["batch_size"]
         self.noise, self.clear_data = noise, clear_data
         self._check_numbers(discount)

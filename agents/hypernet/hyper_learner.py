@@ -64,6 +64,10 @@ class HypernetSettings:
         for name, least in (("lr", 0.0), ("longest_gradient", 0.0)):
             if not getattr(self, name) > least:
                 raise ValueError(f"{name} must be greater than {least}, found {getattr(self, name)}.")
+        if self.n_embedding < 1 or min(self.hidden, default=1) < 1:
+            raise ValueError(
+                f"n_embedding and each of hidden must be at least 1, found {self.n_embedding} and {self.hidden}."
+            )
         choices = {
             "form": ("auto", "full", "chunked", "recurrent"),
             "loss_scale": ("mean", "sum"),

@@ -373,6 +373,8 @@ class Boundless(gymnasium.Env):
         (pendulums, {"mechanism": "hypernet"}, "hypernetwork"),
         (pendulums, {"mechanism_options": {"bta": 1}}, "beta"),
         (pendulums, {"mechanism_options": {"beta": -1.0}}, "beta must be at least 0"),
+        (pendulums, {"mechanism_options": {"n_embedding": 0}}, "n_embedding and each of hidden must be at least 1"),
+        (pendulums, {"mechanism_options": {"hidden": [16, 0]}}, "n_embedding and each of hidden must be at least 1"),
         (pendulums, {"mechanism_options": {"published": "pendulums"}}, "pendulum"),
         (pendulums, {"mechanism": "ewc", "mechanism_options": {"strenth": 1}}, "ewc"),
         (pendulums, {"dynamics": {"hiden": (3,)}}, "hidden"),

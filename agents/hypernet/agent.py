@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -115,7 +116,8 @@ class HyperCRL:
             device=device,
         )
         self.seed: int = checked_options("HyperCRL", type(self), {"seed": seed})["seed"]
-        self.n_random_steps, self.train_every = self.settings["n_random_steps"], self.settings["train_every"]
+        self.n_random_steps: int = self.settings["n_random_steps"]
+        self.train_every: int = self.settings["train_every"]
         self.n_updates, self.batch_size = self.settings["n_updates"], self.settings["batch_size"]
         self.noise, self.clear_data = noise, clear_data
         self._check_numbers(discount)
@@ -222,6 +224,8 @@ class HyperCRL:
 
     def begin_task(self, task: TaskInfo) -> None:
         """Hear that a task begins: a new one gets an embedding and random actions, a known one goes on."""
+        if not isinstance(task, TaskInfo):
+            raise ValueError(f"a task is announced as TaskInfo(id, ...), found {task!r}.")
         self.bus.begin_task(task)
         self.task = task
         known = None if task.id is None else self.numbers.get(task.id)
@@ -271,6 +275,8 @@ class HyperCRL:
 
     def learn(self, total_timesteps: int, callback: Any = None) -> Self:
         """Train for at least ``total_timesteps`` environment steps; where no task was announced, one begins."""
+        if not isinstance(total_timesteps, Integral) or total_timesteps < 0:
+            raise ValueError(f"total_timesteps must be a whole number of at least 0, found {total_timesteps!r}.")
         if self.current is None:
             self.begin_task(TaskInfo(budget=total_timesteps))
         self.learn_steps(-(-total_timesteps // self.stride) * self.stride, callback)
@@ -285,6 +291,7 @@ class HyperCRL:
         if self.current is None:
             raise ValueError("the agent was not told of a task; call begin_task first, or learn.")
         if self.observations is None:
+            self.env.seed(self.seed)  # as Stable-Baselines3's learners do, so that a script repeats
             self.continue_from(self.env.reset(), is_episode_start=True)
         listening = Listening(callback, self)
         for _ in range(n_steps // self.stride):
@@ -426,6 +433,12 @@ class HyperCRL:
         check_finite("observations", seen)
         is_cold = state is None
         acting = Acting(self.actor.fresh(len(seen))) if state is None else state
+        if not isinstance(acting, Acting) or len(acting.plans) != len(seen):
+            found = f"{len(acting.plans)} environments" if isinstance(acting, Acting) else repr(acting)
+            raise ValueError(
+                f"the state must be what predict gave for these {len(seen)} environments, found that of {found}; "
+                "leave it out where others begin."
+            )
         starts = np.zeros(len(seen), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
         plans = self.actor.restarted(acting.plans, starts)
         generator = torch.Generator().manual_seed(_mixed(self.seed, acting.n_calls))
@@ -497,7 +510,8 @@ class HyperCRL:
 
     def outputs(self, role: str, observations: torch.Tensor, actions: torch.Tensor | None = None) -> dict[str, Any]:
         """Give the current task's emitted weights ("hyper"), or its predicted next observations ("dynamics")."""
-        assert self.current is not None
+        if self.current is None:
+            raise ValueError("the agent was not told of a task; call begin_task first, or learn.")
         if role == "hyper":
             return {"weights": self.dynamics.learner.weights(self.current)}
         if role == "dynamics" and actions is not None:

@@ -34,6 +34,9 @@ class TrunkLearner(DynamicsLearner):
         dtype: torch.dtype = torch.float32,
     ):
         super().__init__(target, loss, generator)
+        for name, value in (("lr", lr), ("longest_gradient", longest_gradient)):
+            if not value > 0:
+                raise ValueError(f"{name} must be greater than 0, found {value}.")
         self.rng = np.random.default_rng(0) if rng is None else rng
         self.lr, self.longest_gradient = lr, longest_gradient
         self._like = torch.empty(0, device=device, dtype=dtype)
@@ -194,6 +197,8 @@ class DataLearner(TrunkLearner):
 
     def __init__(self, *args: Any, n_kept: int | None, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        if n_kept is not None and n_kept < 1:
+            raise ValueError(f"n_kept must be at least 1, found {n_kept}.")
         self.n_kept = n_kept
         self._data: dict[int, Batch] = {}
 
@@ -285,6 +290,8 @@ class EWCLearner(_PenalisedLearner):
 
     def __init__(self, *args: Any, strength: float = 1e4, n_fisher: int = 500, **kwargs: Any):
         super().__init__(*args, strength=strength, **kwargs)
+        if n_fisher < 1:
+            raise ValueError(f"n_fisher must be at least 1, found {n_fisher}.")
         self.n_fisher = n_fisher
 
     def measured_importance(self, task: int, data: Batch) -> torch.Tensor:

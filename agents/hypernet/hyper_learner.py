@@ -85,6 +85,10 @@ class HypernetSettings:
                 raise ValueError(f"{name} must be at least {fewest}, found {getattr(self, name)}.")
         if self.n_sleep_updates and not (self.n_sleep_rows or self.beta):
             raise ValueError("sleep needs n_sleep_rows or beta above 0, found 0 for both.")
+        if self.n_embedding < 1 or min(self.hidden, default=1) < 1:
+            raise ValueError(
+                f"n_embedding and each of hidden must be at least 1, found {self.n_embedding} and {self.hidden}."
+            )
         choices = {
             "form": ("auto", "full", "chunked", "recurrent"),
             "loss_scale": ("mean", "sum"),

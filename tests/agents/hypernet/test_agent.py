@@ -373,6 +373,8 @@ class Boundless(gymnasium.Env):
         (pendulums, {"mechanism": "hypernet"}, "hypernetwork"),
         (pendulums, {"mechanism_options": {"bta": 1}}, "beta"),
         (pendulums, {"mechanism_options": {"beta": -1.0}}, "beta must be at least 0"),
+        (pendulums, {"mechanism_options": {"n_embedding": 0}}, "n_embedding and each of hidden must be at least 1"),
+        (pendulums, {"mechanism_options": {"hidden": [16, 0]}}, "n_embedding and each of hidden must be at least 1"),
         (pendulums, {"mechanism_options": {"published": "pendulums"}}, "pendulum"),
         (pendulums, {"mechanism": "ewc", "mechanism_options": {"strenth": 1}}, "ewc"),
         (pendulums, {"dynamics": {"hiden": (3,)}}, "hidden"),
@@ -399,6 +401,32 @@ def test_a_task_without_an_embedding_is_named():
         HyperCRL(pendulums(), seed=0, **SMALL).learn_steps(40)
     with pytest.raises(ValueError, match="must have the shape"):
         agent.predict(np.zeros((1, 4)))
+
+
+def test_calls_that_make_no_sense_are_refused_in_a_sentence():
+    agent = HyperCRL(pendulums(), seed=0, **SMALL)
+    with pytest.raises(ValueError, match="call begin_task first"):
+        agent.outputs("hyper", torch.zeros(1, 3))
+    with pytest.raises(ValueError, match=r"TaskInfo\(id, ...\), found 'earth'"):
+        agent.begin_task("earth")
+    for n_steps in (-5, 10.5):
+        with pytest.raises(ValueError, match=f"total_timesteps must be a whole number.*found {n_steps}"):
+            agent.learn(n_steps)
+
+
+def test_a_state_of_other_environments_is_refused():
+    agent = HyperCRL(pendulums(), seed=0, **SMALL).learn(120)
+    _, state = agent.predict(np.zeros((4, 3)))
+    with pytest.raises(ValueError, match="for these 2 environments, found that of 4 environments"):
+        agent.predict(np.zeros((2, 3)), state)
+    with pytest.raises(ValueError, match="found that of 'x'"):
+        agent.predict(np.zeros((2, 3)), "x")
+
+
+def test_a_script_repeats_by_its_seed_alone():
+    first, again, other = (HyperCRL(make("pendulum-physics"), seed=seed, **SMALL).learn(110) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.data.columns()[0], again.data.columns()[0])
+    assert not np.array_equal(first.data.columns()[0], other.data.columns()[0])
 
 
 def test_a_reward_that_changes_within_a_task_is_refused():

@@ -219,6 +219,23 @@ def test_a_negative_strength_is_refused(name):
         baseline(name, strength=-1.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "least"),
+    [
+        ("fine-tuning", {"lr": -1.0}, "greater than 0"),
+        ("ewc", {"lr": 0.0}, "greater than 0"),
+        ("si", {"longest_gradient": 0.0}, "greater than 0"),
+        ("coreset", {"n_kept": 0}, "at least 1"),
+        ("coreset", {"n_kept": -3}, "at least 1"),
+        ("ewc", {"n_fisher": 0}, "at least 1"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused(name, option, least):
+    (key, value), *_ = option.items()
+    with pytest.raises(ValueError, match=f"{key} must be {least}, found {value}"):
+        baseline(name, **option)
+
+
 def test_the_target_s_trunk_is_all_but_its_output_layer():
     assert TARGET.n_trunk_weights == N_TRUNK
     assert TARGET.n_weights == N_TRUNK + 8 * 2 + 2

@@ -44,7 +44,7 @@ TARGET = DynamicsSettings(hidden=(32, 32))
 UNSCALED = dataclasses.replace(TARGET, scales_targets=False)
 EWC_STRENGTHS = tuple(10.0**power for power in range(2, 10))
 SI_STRENGTHS = tuple(10.0**power for power in range(-1, 7))
-TUNING_SEEDS = (0, 1, 2)
+N_TUNING_SEEDS = 3
 N_EPISODES, N_STEPS = 3, 200
 
 
@@ -68,6 +68,8 @@ class BenchmarkConfig:
     """Run only methods whose name contains this."""
     records: Path | None = None
     """File of JSON lines to keep runs in, and to continue from."""
+    tables_only: bool = False
+    """Run nothing, and make the tables of the runs in the records."""
     output: Path | None = None
     """Markdown file to write the tables to."""
 
@@ -159,20 +161,33 @@ class Benchmark:
         self.records = Records(config.records)
         self.planning = Planning()
 
-    def outcome(
+    def outcomes(
+        self,
+        name: str,
+        method: Method,
+        n_seeds: int,
+        *,
+        variants: tuple[Variant, ...] = VARIANTS,
+        settings: DynamicsSettings = TARGET,
+        n_planned: int = 0,
+    ) -> list[Outcome]:
+        """Give the runs of a method, from the records where they are there; the first ``n_planned`` with a return."""
+        found = [self.records.find(name, seed) for seed in range(n_seeds)]
+        if not self.config.tables_only:
+            for seed in range(n_seeds):
+                if found[seed] is None:
+                    found[seed] = self._run(name, method, seed, variants, settings, seed < n_planned)
+        return [outcome for outcome in found if outcome is not None]
+
+    def _run(
         self,
         name: str,
         method: Method,
         seed: int,
-        *,
-        variants: tuple[Variant, ...] = VARIANTS,
-        settings: DynamicsSettings = TARGET,
-        plans: bool = False,
+        variants: tuple[Variant, ...],
+        settings: DynamicsSettings,
+        plans: bool,
     ) -> Outcome:
-        """Give one run of a method, from the records where it is there."""
-        found = self.records.find(name, seed)
-        if found is not None:
-            return found
         tasks = tasks_of(variants, seed)
         outcome, model = run(name, method, seed, tasks, settings, n_updates=self.config.n_updates)
         if plans:
@@ -184,8 +199,10 @@ class Benchmark:
         """Give the best strength of EWC or SI, and all final errors by strength."""
         errors = {
             strength: [
-                geometric_mean(self.outcome(f"{kind} {strength:g}", baseline(kind, strength=strength), seed).final)
-                for seed in TUNING_SEEDS
+                geometric_mean(outcome.final)
+                for outcome in self.outcomes(
+                    f"{kind} {strength:g}", baseline(kind, strength=strength), N_TUNING_SEEDS
+                )
             ]
             for strength in strengths
         }
@@ -205,12 +222,11 @@ class Benchmark:
         rows, costs = [HEAD], [COST_HEAD]
         for name, (method, settings) in methods.items():
             if self.config.only in name or (self.config.only in ("ewc", "si") and name.startswith(("EWC", "SI"))):
-                outcomes = [
-                    self.outcome(name, method, seed, settings=settings, plans=seed < self.config.n_planned)
-                    for seed in range(self.config.n_seeds)
-                ]
-                rows.append(line(outcomes))
-                costs.append(cost_line(outcomes))
+                n_seeds, n_planned = self.config.n_seeds, self.config.n_planned
+                outcomes = self.outcomes(name, method, n_seeds, settings=settings, n_planned=n_planned)
+                if outcomes:
+                    rows.append(line(outcomes))
+                    costs.append(cost_line(outcomes))
         return "\n".join([*rows, "", *notes, "## What they cost\n", *costs, ""])
 
     def many(self) -> str:
@@ -225,18 +241,20 @@ class Benchmark:
         for name, method in methods.items():
             if self.config.only in name:
                 label = f"{name}, {self.config.n_many} tasks"
-                seeds = range(self.config.n_many_seeds)
-                rows.append(many_line(name, [self.outcome(label, method, s, variants=variants) for s in seeds]))
+                outcomes = self.outcomes(label, method, self.config.n_many_seeds, variants=variants)
+                if outcomes:
+                    rows.append(many_line(name, outcomes))
         return "\n".join(rows)
 
 
-HEAD = "| method | just after | after all | worst task | ratio | return | CPU s |\n|---|---|---|---|---|---|---|"
-MANY_HEAD = (
-    "| method | just after | after all | ratio | update of task 5, ms | of the last task, ms | bytes after task 5 | "
-    "after the last | CPU s |\n|---|---|---|---|---|---|---|---|---|"
+HEAD = (
+    "| method | seeds | just after | after all | worst task | ratio | return | CPU s |\n"
+    "|---|---|---|---|---|---|---|---|"
 )
-
-
+MANY_HEAD = (
+    "| method | seeds | just after | after all | ratio | update of task 5, ms | of the last, ms | bytes after task 5 "
+    "| after the last | CPU s |\n|---|---|---|---|---|---|---|---|---|---|"
+)
 COST_HEAD = (
     "| method | update of the first task, ms | of the fifth | bytes after the fifth | bytes a further task |\n"
     "|---|---|---|---|---|"
@@ -260,6 +278,7 @@ def line(outcomes: list[Outcome]) -> str:
     planned = [o.planned for o in outcomes if o.planned is not None]
     cells = [
         outcomes[0].method,
+        str(len(outcomes)),
         *(shown(values) for values in (just, final, worst)),
         shown(ratio, ".3g"),
         shown(planned, ".3f") if planned else "-",
@@ -275,6 +294,7 @@ def many_line(name: str, outcomes: list[Outcome]) -> str:
     early = min(4, len(outcomes[0].update_ms) - 1)
     cells = [
         name,
+        str(len(outcomes)),
         shown(just),
         shown(final),
         shown([a / b for a, b in zip(final, just, strict=True)], ".3g"),
@@ -291,7 +311,7 @@ def grid(kind: str, errors: dict[float, list[float]]) -> str:
         f"{strength:g}: {np.mean(values):.2g} ({', '.join(f'{v:.2g}' for v in values)})"
         for strength, values in errors.items()
     ]
-    return f"{kind.upper()} by strength, mean (seeds {', '.join(map(str, TUNING_SEEDS))}): {'; '.join(parts)}.\n"
+    return f"{kind.upper()} by strength, mean (each of {N_TUNING_SEEDS} seeds): {'; '.join(parts)}.\n"
 
 
 def report(config: BenchmarkConfig) -> str:
@@ -306,8 +326,8 @@ def report(config: BenchmarkConfig) -> str:
         parts += [f"## {config.n_many} pendulums\n", benchmark.many() + "\n"]
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, {platform.machine()}"
     parts.append(
-        f"{config.n_seeds} seeds ({config.n_many_seeds} of the long sequence), in brackets bootstrap intervals of "
-        f"95 % over them; {config.n_updates} updates a task; processor time of training on one thread; {versions}.\n"
+        f"In brackets bootstrap intervals of 95 % over seeds; returns of the first {config.n_planned} seeds; "
+        f"{config.n_updates} updates a task; processor time of training on one thread; {versions}.\n"
     )
     return "\n".join(parts)
 

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from lifelong_rl.agents.base import Held, TaskInfo, untrained_rows
 from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
@@ -31,7 +30,7 @@ from lifelong_rl.agents.hypernet.planners import make_planner
 from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward, check_function
 from lifelong_rl.agents.hypernet.task_models import TaskModels
 from lifelong_rl.agents.hypernet.transitions import Transitions
-from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next
+from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next, vectorised
 from lifelong_rl.agents.saved_components import made_components
 from lifelong_rl.envs.lookup import unknown_name
 
@@ -93,7 +92,7 @@ class HyperCRL:
         precision: str = "float32",
         device: str = "cpu",
     ):
-        self.env: Any = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: env])
+        self.env: Any = vectorised(env)
         self.settings = self._settings(
             mechanism=mechanism,
             mechanism_options=mechanism_options,

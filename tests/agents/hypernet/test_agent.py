@@ -393,6 +393,14 @@ def test_what_cannot_work_is_refused_at_construction(env, options, message):
         HyperCRL(env(), seed=0, **options)
 
 
+@pytest.mark.parametrize(
+    "env", [None, "Pendulum-v1", gymnasium.vector.SyncVectorEnv([lambda: make("pendulum-physics")])]
+)
+def test_what_is_no_environment_is_refused(env):
+    with pytest.raises(ValueError, match=r"HyperCRL needs a gymnasium.Env, or a vector environment"):
+        HyperCRL(env, seed=0, **SMALL)
+
+
 def test_a_task_without_an_embedding_is_named():
     agent = HyperCRL(pendulums(), seed=0, **SMALL).learn(40)
     with pytest.raises(ValueError, match="task 3"):

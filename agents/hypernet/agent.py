@@ -32,7 +32,7 @@ from lifelong_rl.agents.hypernet.task_models import TaskModels
 from lifelong_rl.agents.hypernet.transitions import Transitions
 from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next, vectorised
 from lifelong_rl.agents.saved_components import made_components
-from lifelong_rl.envs.lookup import unknown_name
+from lifelong_rl.envs.lookup import resolve, unknown_name
 
 # The children of the agent's seed, one an owner; a number here must never change its owner.
 MODEL, LEARNER, EXPLORATION, HELD_OUT, PLANNING, ACTING, WEIGHTS = range(7)
@@ -53,7 +53,8 @@ class HyperCRL:
         the paper's).
     dynamics: settings of the dynamics model (:class:`DynamicsSettings`).
     planner, planner_options: a planner by name, and its hyper-parameters.
-    reward_function: rewards of observations, actions and next observations; None for the family's ``known_reward``.
+    reward_function: rewards of observations, actions and next observations, as a function or ``"module:function"``;
+        None for the family's ``known_reward``.
     n_random_steps: environment steps of random actions at a new task's start.
     train_every, n_updates, batch_size: every how many environment steps how many updates are made, on how many rows.
     held_out: share of the transitions kept out of training, on which the model's error is measured.
@@ -80,7 +81,7 @@ class HyperCRL:
         dynamics: Mapping[str, Any] | DynamicsSettings | None = None,
         planner: str = "cem",
         planner_options: Mapping[str, Any] | None = None,
-        reward_function: RewardFunction | None = None,
+        reward_function: RewardFunction | str | None = None,
         n_random_steps: int = 400,
         train_every: int = 200,
         n_updates: int = 400,
@@ -120,6 +121,8 @@ class HyperCRL:
         low, high = checked_spaces(self.env)
         self.dynamics = self._made_dynamics(_device(device))
         learns_reward = self.dynamics.settings.learns_reward
+        if isinstance(reward_function, str):
+            reward_function = resolve("reward function", reward_function, {})
         if reward_function is not None:
             if learns_reward:
                 raise ValueError("the model learns the reward (learns_reward): leave reward_function out, or that.")
@@ -575,7 +578,7 @@ class HyperCRL:
         env: Any,
         *,
         components: Sequence[Component] | None = None,
-        reward_function: RewardFunction | None = None,
+        reward_function: RewardFunction | str | None = None,
     ) -> Self:
         """Build an agent from a file that :meth:`save` wrote, in these environments, which `learn` starts afresh.
 

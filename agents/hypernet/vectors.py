@@ -18,8 +18,8 @@ def vectorised(env: Any) -> VecEnv:
         return env
     if not isinstance(env, gymnasium.Env):
         raise ValueError(
-            "HyperCRL needs a gymnasium.Env, or a vector environment of Stable-Baselines3 (DummyVecEnv([make_env] * 4)), "
-            f"found {env!r}."
+            "HyperCRL needs a gymnasium.Env, or a vector environment of Stable-Baselines3 "
+            f"(DummyVecEnv([make_env] * 4)), found {env!r}."
         )
     return DummyVecEnv([lambda: env])
 

@@ -309,6 +309,18 @@ def test_a_reward_function_of_another_form_is_refused_at_construction(function, 
         HyperCRL(pendulums(), seed=0, reward_function=function, **SMALL)
 
 
+def first_number(observations, actions, following):
+    return following[..., 0]
+
+
+def test_a_reward_function_may_be_named():
+    agent = HyperCRL(pendulums(), seed=0, reward_function=f"{__name__}:first_number", **SMALL)
+    observations = torch.rand(2, 3)
+    assert torch.equal(agent.rewards.of({})(observations, observations, observations)[0], observations[:, 0])
+    with pytest.raises(ValueError, match="unknown reward function 'foo'"):
+        HyperCRL(pendulums(), seed=0, reward_function="foo", **SMALL)
+
+
 def test_a_reward_is_either_given_or_learned():
     with pytest.raises(ValueError, match="leave reward_function out"):
         HyperCRL(pendulums(), reward_function=lambda o, a, n: n[..., 0], dynamics={"learns_reward": True})

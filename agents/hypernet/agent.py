@@ -579,16 +579,19 @@ class HyperCRL:
         *,
         components: Sequence[Component] | None = None,
         reward_function: RewardFunction | str | None = None,
+        device: str | None = None,
     ) -> Self:
         """Build an agent from a file that :meth:`save` wrote, in these environments, which `learn` starts afresh.
 
         components: only needed where a component's class cannot be imported again by its name.
         reward_function: the one that the agent was built with, if it was; functions are not saved.
+        device: where to go on; None for where the agent was trained.
         """
         state = saving.read(path)
         if components is None:
             components = made_components(json.loads(state["components"]))
         settings = json.loads(state["settings"])
+        settings["device"] = device or settings["device"]
         agent = cls(env, seed=state["seed"], components=components, reward_function=reward_function, **settings)
         agent.restore(path)
         agent.observations = None  # these environments stand elsewhere, or were never reset

@@ -167,6 +167,17 @@ def test_a_loaded_agent_goes_on_learning_in_environments_that_were_never_reset(t
     assert loaded.task_steps == [160]
 
 
+def test_an_agent_can_be_loaded_on_another_device_than_it_was_trained_on(tmp_path):
+    agent = HyperCRL(pendulums(), seed=1, **SMALL).learn(110)
+    agent.settings["device"] = "cuda:7"  # as if it had been trained there
+    agent.save(tmp_path / "agent.zip")
+    with pytest.raises(ValueError, match="device must be one that torch has here"):
+        HyperCRL.load(tmp_path / "agent.zip", pendulums())
+    loaded = HyperCRL.load(tmp_path / "agent.zip", pendulums(), device="cpu")
+    observations = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(agent.predict(observations)[0], loaded.predict(observations)[0])
+
+
 def test_a_file_of_another_agent_is_refused_and_changes_nothing(tmp_path):
     agent = HyperCRL(pendulums(), seed=1, **SMALL)
     agent.save(tmp_path / "agent.zip")

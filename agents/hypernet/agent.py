@@ -120,14 +120,7 @@ class HyperCRL:
         check_mechanism(mechanism, self.settings["mechanism_options"])
         low, high = checked_spaces(self.env)
         self.dynamics = self._made_dynamics(_device(device))
-        learns_reward = self.dynamics.settings.learns_reward
-        if isinstance(reward_function, str):
-            reward_function = resolve("reward function", reward_function, {})
-        if reward_function is not None:
-            if learns_reward:
-                raise ValueError("the model learns the reward (learns_reward): leave reward_function out, or that.")
-            check_function(reward_function, self.dynamics.learner.like(), self.sizes)
-        self.rewards = None if learns_reward else RewardSource(self.env, reward_function)
+        self.rewards = self._reward_source(reward_function)
         self.actor = ModelActor(
             self.dynamics,
             make_planner(planner, planner_options),
@@ -179,6 +172,17 @@ class HyperCRL:
         for name in ("mechanism_options", "dynamics", "planner_options"):
             settings[name] = dict(settings[name] or {})
         return settings
+
+    def _reward_source(self, given: RewardFunction | str | None) -> RewardSource | None:
+        """Give where rewards come from; None where the model learns them."""
+        function = resolve("reward function", given, {}) if isinstance(given, str) else given
+        if self.dynamics.settings.learns_reward:
+            if function is not None:
+                raise ValueError("the model learns the reward (learns_reward): leave reward_function out, or that.")
+            return None
+        if function is not None:
+            check_function(function, self.dynamics.learner.like(), self.sizes)
+        return RewardSource(self.env, function)
 
     def _rng(self, owner: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(owner,)))

@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from lifelong_rl.agents.base import Held, TaskInfo, untrained_rows
 from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
@@ -32,9 +30,9 @@ from lifelong_rl.agents.hypernet.planners import make_planner
 from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward, check_function
 from lifelong_rl.agents.hypernet.task_models import TaskModels
 from lifelong_rl.agents.hypernet.transitions import Transitions
-from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next
+from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next, vectorised
 from lifelong_rl.agents.saved_components import made_components
-from lifelong_rl.envs.lookup import unknown_name
+from lifelong_rl.envs.lookup import resolve, unknown_name
 
 # The children of the agent's seed, one an owner; a number here must never change its owner.
 MODEL, LEARNER, EXPLORATION, HELD_OUT, PLANNING, ACTING, WEIGHTS = range(7)
@@ -55,7 +53,8 @@ class HyperCRL:
         the paper's; :class:`lifelong_rl.agents.hypernet.published.PublishedHyperCRL` has all of the paper's).
     dynamics: settings of the dynamics model (:class:`DynamicsSettings`).
     planner, planner_options: a planner by name, and its hyper-parameters.
-    reward_function: rewards of observations, actions and next observations; None for the family's ``known_reward``.
+    reward_function: rewards of observations, actions and next observations, as a function or ``"module:function"``;
+        None for the family's ``known_reward``.
     n_random_steps: environment steps of random actions at a new task's start; random_actions: "uniform" within the
         bounds, or "normal", N(0, 1) clipped to them, as published.
     train_every, n_updates, batch_size: every how many environment steps how many updates are made, on how many rows.
@@ -83,7 +82,7 @@ class HyperCRL:
         dynamics: Mapping[str, Any] | DynamicsSettings | None = None,
         planner: str = "cem",
         planner_options: Mapping[str, Any] | None = None,
-        reward_function: RewardFunction | None = None,
+        reward_function: RewardFunction | str | None = None,
         n_random_steps: int = 400,
         random_actions: str = "uniform",
         train_every: int = 200,
@@ -96,7 +95,7 @@ class HyperCRL:
         precision: str = "float32",
         device: str = "cpu",
     ):
-        self.env: Any = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: Monitor(env)])
+        self.env: Any = vectorised(env)
         self.settings = self._settings(
             mechanism=mechanism,
             mechanism_options=mechanism_options,
@@ -124,12 +123,7 @@ class HyperCRL:
         check_mechanism(mechanism, self.settings["mechanism_options"])
         low, high = checked_spaces(self.env)
         self.dynamics = self._made_dynamics(_device(device))
-        learns_reward = self.dynamics.settings.learns_reward
-        if reward_function is not None:
-            if learns_reward:
-                raise ValueError("the model learns the reward (learns_reward): leave reward_function out, or that.")
-            check_function(reward_function, self.dynamics.learner.like(), self.sizes)
-        self.rewards = None if learns_reward else RewardSource(self.env, reward_function)
+        self.rewards = self._reward_source(reward_function)
         self.actor = ModelActor(
             self.dynamics,
             make_planner(planner, planner_options),
@@ -181,6 +175,17 @@ class HyperCRL:
         for name in ("mechanism_options", "dynamics", "planner_options"):
             settings[name] = dict(settings[name] or {})
         return settings
+
+    def _reward_source(self, given: RewardFunction | str | None) -> RewardSource | None:
+        """Give where rewards come from; None where the model learns them."""
+        function = resolve("reward function", given, {}) if isinstance(given, str) else given
+        if self.dynamics.settings.learns_reward:
+            if function is not None:
+                raise ValueError("the model learns the reward (learns_reward): leave reward_function out, or that.")
+            return None
+        if function is not None:
+            check_function(function, self.dynamics.learner.like(), self.sizes)
+        return RewardSource(self.env, function)
 
     def _rng(self, owner: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(owner,)))
@@ -589,17 +594,20 @@ class HyperCRL:
         env: Any,
         *,
         components: Sequence[Component] | None = None,
-        reward_function: RewardFunction | None = None,
+        reward_function: RewardFunction | str | None = None,
+        device: str | None = None,
     ) -> Self:
         """Build an agent from a file that :meth:`save` wrote, in these environments, which `learn` starts afresh.
 
         components: only needed where a component's class cannot be imported again by its name.
         reward_function: the one that the agent was built with, if it was; functions are not saved.
+        device: where to go on; None for where the agent was trained.
         """
         state = saving.read(path)
         if components is None:
             components = made_components(json.loads(state["components"]))
         settings = json.loads(state["settings"])
+        settings["device"] = device or settings["device"]
         agent = cls(env, seed=state["seed"], components=components, reward_function=reward_function, **settings)
         agent.restore(path)
         agent.observations = None  # these environments stand elsewhere, or were never reset

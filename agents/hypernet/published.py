@@ -58,7 +58,7 @@ class PublishedHyperCRL(HyperCRL):
         preset: str = "pendulum",
         seed: int = 0,
         components: Sequence[Component] = (),
-        reward_function: RewardFunction | None = None,
+        reward_function: RewardFunction | str | None = None,
         **changes: Any,
     ):
         options = published_options(preset) | changes

@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+
+def vectorised(env: Any) -> VecEnv:
+    """Give one environment as vector environment of itself; ValueError for what is neither."""
+    if isinstance(env, VecEnv):
+        return env
+    if not isinstance(env, gymnasium.Env):
+        raise ValueError(
+            "HyperCRL needs a gymnasium.Env, or a vector environment of Stable-Baselines3 "
+            f"(DummyVecEnv([make_env] * 4)), found {env!r}."
+        )
+    return DummyVecEnv([lambda: Monitor(env)])
 
 
 def checked_spaces(env: Any) -> tuple[NDArray[Any], NDArray[Any]]:

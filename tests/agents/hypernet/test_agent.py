@@ -167,6 +167,17 @@ def test_a_loaded_agent_goes_on_learning_in_environments_that_were_never_reset(t
     assert loaded.task_steps == [160]
 
 
+def test_an_agent_can_be_loaded_on_another_device_than_it_was_trained_on(tmp_path):
+    agent = HyperCRL(pendulums(), seed=1, **SMALL).learn(110)
+    agent.settings["device"] = "cuda:7"  # as if it had been trained there
+    agent.save(tmp_path / "agent.zip")
+    with pytest.raises(ValueError, match="device must be one that torch has here"):
+        HyperCRL.load(tmp_path / "agent.zip", pendulums())
+    loaded = HyperCRL.load(tmp_path / "agent.zip", pendulums(), device="cpu")
+    observations = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(agent.predict(observations)[0], loaded.predict(observations)[0])
+
+
 def test_a_file_of_another_agent_is_refused_and_changes_nothing(tmp_path):
     agent = HyperCRL(pendulums(), seed=1, **SMALL)
     agent.save(tmp_path / "agent.zip")
@@ -309,6 +320,18 @@ def test_a_reward_function_of_another_form_is_refused_at_construction(function, 
         HyperCRL(pendulums(), seed=0, reward_function=function, **SMALL)
 
 
+def first_number(observations, actions, following):
+    return following[..., 0]
+
+
+def test_a_reward_function_may_be_named():
+    agent = HyperCRL(pendulums(), seed=0, reward_function=f"{__name__}:first_number", **SMALL)
+    observations = torch.rand(2, 3)
+    assert torch.equal(agent.rewards.of({})(observations, observations, observations)[0], observations[:, 0])
+    with pytest.raises(ValueError, match="unknown reward function 'foo'"):
+        HyperCRL(pendulums(), seed=0, reward_function="foo", **SMALL)
+
+
 def test_a_reward_is_either_given_or_learned():
     with pytest.raises(ValueError, match="leave reward_function out"):
         HyperCRL(pendulums(), reward_function=lambda o, a, n: n[..., 0], dynamics={"learns_reward": True})
@@ -391,6 +414,14 @@ class Boundless(gymnasium.Env):
 def test_what_cannot_work_is_refused_at_construction(env, options, message):
     with pytest.raises(ValueError, match=message):
         HyperCRL(env(), seed=0, **options)
+
+
+@pytest.mark.parametrize(
+    "env", [None, "Pendulum-v1", gymnasium.vector.SyncVectorEnv([lambda: make("pendulum-physics")])]
+)
+def test_what_is_no_environment_is_refused(env):
+    with pytest.raises(ValueError, match=r"HyperCRL needs a gymnasium.Env, or a vector environment"):
+        HyperCRL(env, seed=0, **SMALL)
 
 
 def test_a_task_without_an_embedding_is_named():

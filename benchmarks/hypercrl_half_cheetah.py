@@ -130,8 +130,9 @@ def report(config: BenchmarkConfig) -> str:
         "# Five half-cheetahs in sequence: what each mechanism keeps of their dynamics\n\n"
         "    python benchmarks/hypercrl_half_cheetah.py --output benchmarks/results/hypercrl_half_cheetah.md\n\n"
         f"{table(config)}\n\n"
-        f"In brackets bootstrap intervals of 95 % over seeds; {config.n_updates} updates a task; processor time of training on one thread; Python {platform.python_version()}, torch "
-        f"{torch.__version__}, {platform.machine()}.\n"
+        f"In brackets bootstrap intervals of 95 % over seeds; {config.n_updates} updates a task; processor time of "
+        f"training on one thread; Python {platform.python_version()}, torch {torch.__version__}, "
+        f"{platform.machine()}.\n"
     )
 
 

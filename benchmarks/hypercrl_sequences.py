@@ -87,9 +87,10 @@ METHODS: dict[str, Method] = {
     "fine-tuning": baseline("fine-tuning"),
     "coreset 50": baseline("coreset", n_kept=50),
     "coreset 200": baseline("coreset", n_kept=200),
-    "hypernetwork, look-ahead": hypernet(look_ahead=True),
-    "hypernetwork, chunked": hypernet(form="chunked"),
-    "hypernetwork, recurrent": hypernet(form="recurrent"),
+    "hypernetwork, no sleep": hypernet(n_sleep_updates=0),
+    "no sleep, look-ahead": hypernet(n_sleep_updates=0, look_ahead=True),
+    "no sleep, chunked": hypernet(n_sleep_updates=0, form="chunked"),
+    "no sleep, recurrent": hypernet(n_sleep_updates=0, form="recurrent"),
     "hypernetwork, no regulariser": hypernet(beta=0.0),
     "hypernetwork as published": hypernet(PUBLISHED["pendulum"]),
 }

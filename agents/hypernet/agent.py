@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from numbers import Integral
@@ -17,22 +16,21 @@ from stable_baselines3.common.logger import Logger
 from lifelong_rl.agents.base import Held, TaskInfo, untrained_rows
 from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
 from lifelong_rl.agents.component import Transitions as BusTransitions
-from lifelong_rl.agents.hypernet import saving
+from lifelong_rl.agents.hypernet import construction, saving
 from lifelong_rl.agents.hypernet.acting import Acting, ModelActor
 from lifelong_rl.agents.hypernet.callbacks import Listening
 from lifelong_rl.agents.hypernet.curves import Curves
-from lifelong_rl.agents.hypernet.dynamics import DynamicsModel, DynamicsSettings
+from lifelong_rl.agents.hypernet.dynamics import DynamicsSettings
 from lifelong_rl.agents.hypernet.inference import TaskFilter, calibrate
 from lifelong_rl.agents.hypernet.learner import Update
-from lifelong_rl.agents.hypernet.mechanisms import check_mechanism, make_learner
+from lifelong_rl.agents.hypernet.mechanisms import check_mechanism
 from lifelong_rl.agents.hypernet.options import checked_options
 from lifelong_rl.agents.hypernet.planners import make_planner
-from lifelong_rl.agents.hypernet.reward import RewardFunction, RewardSource, TaskReward, check_function
-from lifelong_rl.agents.hypernet.task_models import TaskModels
+from lifelong_rl.agents.hypernet.recognition import TaskRecognition
+from lifelong_rl.agents.hypernet.reward import RewardFunction, TaskReward
 from lifelong_rl.agents.hypernet.transitions import Transitions
 from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next, vectorised
 from lifelong_rl.agents.saved_components import made_components
-from lifelong_rl.envs.lookup import resolve, unknown_name
 
 # The children of the agent's seed, one an owner; a number here must never change its owner.
 MODEL, LEARNER, EXPLORATION, HELD_OUT, PLANNING, ACTING, WEIGHTS = range(7)
@@ -96,7 +94,8 @@ class HyperCRL:
         device: str = "cpu",
     ):
         self.env: Any = vectorised(env)
-        self.settings = self._settings(
+        self.settings = construction.plain_settings(
+            type(self),
             mechanism=mechanism,
             mechanism_options=mechanism_options,
             dynamics=dynamics,
@@ -119,18 +118,19 @@ class HyperCRL:
         self.train_every: int = self.settings["train_every"]
         self.n_updates, self.batch_size = self.settings["n_updates"], self.settings["batch_size"]
         self.noise, self.clear_data = noise, clear_data
-        self._check_numbers(discount)
+        construction.check_numbers(self.settings, self.seed)
         check_mechanism(mechanism, self.settings["mechanism_options"])
         low, high = checked_spaces(self.env)
-        self.dynamics = self._made_dynamics(_device(device))
-        self.rewards = self._reward_source(reward_function)
+        generators = (self._torch_generator(WEIGHTS), self._rng(LEARNER), self._rng(MODEL))
+        self.dynamics = construction.made_dynamics(self.settings, self.sizes, *generators)
+        self.rewards = construction.reward_source(reward_function, self.dynamics, self.env)
         self.actor = ModelActor(
             self.dynamics,
             make_planner(planner, planner_options),
             low,
             high,
             discount=discount,
-            precision=_precision(precision),
+            precision=construction.precision_named(precision),
         )
         if self.actor.planner.action_kind != "continuous":
             raise ValueError(
@@ -158,7 +158,7 @@ class HyperCRL:
         self.plans = self.actor.fresh(self.env.num_envs)
         self.curves = Curves()
         self.logger: Any = Logger(None, [])  # which writes nowhere, until set_logger
-        self._filter: TaskFilter | None = None  # of one environment, with limits that take a while to find
+        self.recognition = TaskRecognition(self.dynamics)
 
     # Construction
 
@@ -167,63 +167,11 @@ class HyperCRL:
         """Numbers in an observation and in an action."""
         return self.env.observation_space.shape[0], self.env.action_space.shape[0]
 
-    def _settings(self, **options: Any) -> dict[str, Any]:
-        """Give the constructor's arguments as plain values; ValueError for one of another type."""
-        settings = checked_options("HyperCRL", type(self), options)
-        if isinstance(settings["dynamics"], DynamicsSettings):
-            settings["dynamics"] = dataclasses.asdict(settings["dynamics"])
-        for name in ("mechanism_options", "dynamics", "planner_options"):
-            settings[name] = dict(settings[name] or {})
-        return settings
-
-    def _reward_source(self, given: RewardFunction | str | None) -> RewardSource | None:
-        """Give where rewards come from; None where the model learns them."""
-        function = resolve("reward function", given, {}) if isinstance(given, str) else given
-        if self.dynamics.settings.learns_reward:
-            if function is not None:
-                raise ValueError("the model learns the reward (learns_reward): leave reward_function out, or that.")
-            return None
-        if function is not None:
-            check_function(function, self.dynamics.learner.like(), self.sizes)
-        return RewardSource(self.env, function)
-
     def _rng(self, owner: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(owner,)))
 
     def _torch_generator(self, owner: int) -> torch.Generator:
         return torch.Generator().manual_seed(int(self._rng(owner).integers(2**62)))
-
-    def _check_numbers(self, discount: float) -> None:
-        for name in ("n_random_steps", "train_every", "n_updates", "batch_size"):
-            least = 0 if name == "n_random_steps" else 1
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, found {getattr(self, name)}.")
-        if self.settings["random_actions"] not in ("uniform", "normal"):
-            raise ValueError(
-                f"random_actions must be 'uniform' or 'normal', found {self.settings['random_actions']!r}."
-            )
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, found {self.seed}.")
-        if not self.noise >= 0:
-            raise ValueError(f"noise must be at least 0, found {self.noise}.")
-        if not 0 < discount <= 1:
-            raise ValueError(f"discount must be above 0 and at most 1, found {discount}.")
-
-    def _made_dynamics(self, device: torch.device) -> DynamicsModel:
-        options = dict(self.settings["dynamics"])
-        known = [field.name for field in dataclasses.fields(DynamicsSettings)]
-        for name in options:
-            if name not in known:
-                raise unknown_name("option of the dynamics model", name, known)
-        options = checked_options("the dynamics model", DynamicsSettings, options)
-        mechanism, chosen = self.settings["mechanism"], self.settings["mechanism_options"]
-        weights, rng = self._torch_generator(WEIGHTS), self._rng(LEARNER)
-        return DynamicsModel(
-            *self.sizes,
-            lambda target, loss: make_learner(mechanism, chosen, target, loss, weights, rng, device),
-            settings=DynamicsSettings(**options),
-            rng=self._rng(MODEL),
-        )
 
     # The task events
 
@@ -400,7 +348,7 @@ class HyperCRL:
 
     def _model_changed(self) -> None:
         self.actor.model_changed()
-        self._filter = None
+        self.recognition.model_changed()
 
     def _note_update(self, update: Update) -> None:
         self._n_updates += 1
@@ -451,7 +399,8 @@ class HyperCRL:
         if self.dynamics.n_tasks == 0:
             actions = self._untaught(len(seen), generator)
         else:
-            tasks, belief = self._numbers_of(task, acting, seen, starts)
+            known = None if task is None or task.id is None else self.numbers.get(task.id)
+            tasks, belief = self.recognition.tasks(known, self.current, acting, seen, starts)
             self._note_errors(acting, seen, starts, task)
             if self.bus.listens("route"):
                 self.bus.route(RouteContext("eval", task, seen))
@@ -468,39 +417,6 @@ class HyperCRL:
         low, high = self.actor.low, self.actor.high
         drawn = low + (high - low) * torch.empty(n, len(low)).uniform_(generator=generator).to(low)
         return drawn.cpu().numpy().astype(np.float32)
-
-    def _numbers_of(
-        self, task: TaskInfo | None, acting: Acting, seen: NDArray[Any], starts: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int64], TaskFilter | None]:
-        """Give each environment's task to plan with, shape (n,), and what that was inferred from, if it was.
-
-        It is the task that was told, where it is known. Else it is the known task that the episode's transitions fit
-        best; the one trained last before there are any, and where they fit none.
-        """
-        known = None if task is None or task.id is None else self.numbers.get(task.id)
-        if known is not None:
-            return np.full(len(seen), known), None
-        assert self.current is not None
-        tasks = np.full(len(seen), self.current)
-        belief = self._updated_belief(acting, seen, starts)
-        if belief is None:
-            return tasks, None
-        fits = (belief.n_seen > 0) & ~belief.is_unknown
-        return np.where(fits, belief.most_likely, tasks), belief
-
-    def _updated_belief(self, acting: Acting, seen: NDArray[Any], starts: NDArray[np.bool_]) -> TaskFilter | None:
-        """Give the belief about the tasks after the last transitions; None where there is nothing to choose from."""
-        is_blind = self.dynamics.settings.learns_reward or self.dynamics.n_calibrated < 2  # rewards are not seen here
-        if is_blind or acting.observations is None or acting.actions is None:
-            return None
-        if self._filter is None:
-            self._filter = TaskFilter(TaskModels(self.dynamics), 1)
-        before = acting.belief
-        is_same = before is not None and before.models is self._filter.models and before.n_envs == len(seen)
-        belief = before.copied() if before is not None and is_same else self._filter.for_envs(len(seen))
-        belief.update(acting.observations, acting.actions, seen)
-        belief.restart(starts)
-        return belief
 
     def _note_errors(
         self, acting: Acting, seen: NDArray[Any], starts: NDArray[np.bool_], task: TaskInfo | None
@@ -612,20 +528,6 @@ class HyperCRL:
         agent.restore(path)
         agent.observations = None  # these environments stand elsewhere, or were never reset
         return agent
-
-
-def _device(name: str) -> torch.device:
-    try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device must be one that torch has here, such as cpu, found {name!r}: {reason}") from error
-
-
-def _precision(name: str) -> torch.dtype | None:
-    if name not in ("float32", "bfloat16"):
-        raise ValueError(f"precision must be float32 or bfloat16, found {name!r}.")
-    return torch.bfloat16 if name == "bfloat16" else None
 
 
 def _mixed(seed: int, n_calls: int) -> int:

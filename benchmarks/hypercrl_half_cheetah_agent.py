@@ -56,8 +56,8 @@ class BenchmarkConfig:
     """Environment steps between two trainings of the model."""
     n_updates: int = 1000
     """Updates of a training."""
-    n_sleep_updates: int = 0
-    """Updates of the sleep phase at a task's end."""
+    n_sleep_updates: int | None = None
+    """Updates of the sleep phase at a task's end; None for the agent's default."""
     seed: int = 0
     """Of everything."""
     device: str = "cpu"
@@ -153,6 +153,8 @@ class Benchmark:
                 f"error {error:.3g}, on random transitions {test:.3g}",
                 flush=True,
             )
+        if self.config.output is not None:
+            self.config.output.with_suffix(".json").write_text(json.dumps(vars(self.record)) + "\n")
 
 
 def figure(record: Record) -> Any:
@@ -175,8 +177,9 @@ def figure(record: Record) -> Any:
 def report(config: BenchmarkConfig, record: Record) -> str:
     """Give the tables."""
     rows = [
-        "| task | random actions | just after | at the end | error just after | at the end | CPU s | wall s |",
-        "|---|---|---|---|---|---|---|---|",
+        "| task | random actions | just after | at the end | error on the path | at the end "
+        "| on random transitions | at the end | CPU s | wall s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for i, name in enumerate(config.tasks):
         just = next(e for e in reversed(record.evaluations) if e[1] == name and e[2] == name)
@@ -184,7 +187,7 @@ def report(config: BenchmarkConfig, record: Record) -> str:
         tests = {(trained, task): value for _, trained, task, value in record.test_errors}
         rows.append(
             f"| {name} | {record.random_returns[name]:.0f} | {just[3]:.0f} | {end[3]:.0f} | "
-            f"{tests[name, name]:.3g} | {tests[config.tasks[-1], name]:.3g} | "
+            f"{just[4]:.2g} | {end[4]:.2g} | {tests[name, name]:.3g} | {tests[config.tasks[-1], name]:.3g} | "
             f"{record.training_cpu_s[i]:.0f} | {record.training_wall_s[i]:.0f} |"
         )
     curve = ["| steps | trained | task | return | error on the planned path |", "|---|---|---|---|---|"]
@@ -198,7 +201,8 @@ def report(config: BenchmarkConfig, record: Record) -> str:
             *rows,
             "",
             f"Returns of episodes of {config.episode_steps} steps, mean of {config.n_episodes}, one seed. Errors: "
-            "one step on 2,000 transitions of random actions, as a share of the targets' variance. "
+            "one step, as a share of the targets' variance, on the path of these episodes (variance of the task's "
+            "training) and on 2,000 transitions of random actions (their own variance). "
             f"{config.n_steps:,} steps a task, {config.n_random_steps:,} of them random; {planner}, for "
             f"{config.n_envs} environments at once; dynamics of {config.hidden} units; {record.n_updates:,} updates "
             "in all. Times are those of training, planning included and evaluations not, on one thread of a shared "
@@ -215,13 +219,13 @@ def report(config: BenchmarkConfig, record: Record) -> str:
 def main(config: BenchmarkConfig) -> None:
     """Run, print, and write where asked to."""
     torch.set_num_threads(1)
+    if config.output is not None:
+        config.output.parent.mkdir(parents=True, exist_ok=True)
     record = Benchmark(config).run()
     text = report(config, record)
     print(text)
     if config.output is not None:
-        config.output.parent.mkdir(parents=True, exist_ok=True)
         config.output.with_suffix(".md").write_text(text)
-        config.output.with_suffix(".json").write_text(json.dumps(vars(record)) + "\n")
         figure(record).savefig(config.output.with_suffix(".png"), dpi=110)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-
 IN_CACHE = 2**20
 """Numbers in a weight that the caches hold: there the usual order of the factors is as fast, and gives rows."""
 

@@ -313,13 +313,14 @@ def report(config: BenchmarkConfig, rows: Sequence[Measured], places: Places) ->
             f"true dynamics): mean over tasks; in brackets bootstrap intervals of 95 % over seeds. "
             f"{config.n_steps:,} steps a task, 400 of them random, 300 updates every 200 steps; dynamics of (32, 32) "
             "units; CEM 20 steps ahead, 2 x 120; CPU s: processor time of training all tasks, planning and sleep "
-            f"(500 updates, 100 made-up rows a task) included, on one thread of a shared processor. Returns from 0 to 1: {ends}. {versions}.\n",
+            f"(500 updates, 100 made-up rows a task) included, on one thread of a shared processor. "
+            f"Returns from 0 to 1: {ends}. {versions}.\n",
             "## Where it sits\n",
             "From just after the tasks to the end, over all tasks and seeds:\n",
             reading(rows, places),
             "",
             "Sleep refits the weights that were kept of each task. Beside the regulariser the kept weights alone do "
-            "it, and replaying what the models say of made-up inputs changes nothing more. Without the regulariser "
+            "it here, and replaying what the models say of made-up inputs changes nothing more. Without the regulariser "
             "that replay is all that keeps the earlier tasks, and nearly enough.\n",
             "## How much error a return bears\n",
             harm,

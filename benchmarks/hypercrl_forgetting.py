@@ -320,8 +320,8 @@ def report(config: BenchmarkConfig, rows: Sequence[Measured], places: Places) ->
             reading(rows, places),
             "",
             "Sleep refits the weights that were kept of each task. Beside the regulariser the kept weights alone do "
-            "it here, and replaying what the models say of made-up inputs changes nothing more. Without the regulariser "
-            "that replay is all that keeps the earlier tasks, and nearly enough.\n",
+            "it here, and replaying what the models say of made-up inputs changes nothing more. Without the "
+            "regulariser that replay is all that keeps the earlier tasks, and nearly enough.\n",
             "## How much error a return bears\n",
             harm,
             "",

@@ -14,6 +14,10 @@ from lifelong_rl.agents.hypernet.thin import ThinLinear
 SMALL = 2**17
 """Numbers below which plain operations are faster than torch's fused kernel."""
 
+FLUSH_EVERY, TINY = 256, 1e-30
+"""Steps after which first moments below this become 0: those of dead units would decay to denormal numbers, which
+slow a processor down many times."""
+
 
 class ThinAdam:
     """Adam (Kingma and Ba 2015, algorithm 1) whose step over a thin head multiplies the gradient block by block.
@@ -95,6 +99,9 @@ class ThinAdam:
         for head, moments in zip(self.heads, self._moments[1:], strict=True):
             self._step_head(head, *moments)
         self.n_steps += 1
+        if self.n_steps % FLUSH_EVERY == 0:
+            for first, _ in self._moments:
+                first.masked_fill_(first.abs() < TINY, 0.0)
 
     def _adam(self, values: torch.Tensor, gradient: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> None:
         beta1, beta2 = self.betas

@@ -115,10 +115,10 @@ class OutputRegulariser:
 
     def value(self, weights: torch.Tensor, tasks: list[int]) -> torch.Tensor:
         """Give the term for weights of the chosen tasks, shape (k, n_weights) -> scalar, with gradients."""
-        differences = weights.t() - self.targets_of(tasks)
+        coefficient, targets = self.coefficient(len(tasks)), self.targets_of(tasks)
         if self.importance is None:
-            return self.coefficient(len(tasks)) * differences.square().sum()
-        return self.coefficient(len(tasks)) * (differences.square() * self._of(self.importance, tasks)).sum()
+            return coefficient * torch.nn.functional.mse_loss(weights, targets.t(), reduction="sum")
+        return coefficient * ((weights.t() - targets).square() * self._of(self.importance, tasks)).sum()
 
     def add_look_ahead(self, network: Hypernetwork, optimiser: ThinAdam, tasks: list[int], scale: float) -> float:
         """Add the gradient at the parameters that the optimiser would step to now; give the term there.

@@ -48,8 +48,10 @@ class ThinLinear(torch.nn.Module):
         self.bias = torch.nn.Parameter(torch.zeros(n_outputs))
         self._left: list[torch.Tensor] = []
         self._right: list[torch.Tensor] = []
-        # half a MiB a block: its weight, moments and gradient stay in a core's own caches together
-        self.block_rows = max(1, 2**17 // n_inputs)
+        # A MiB a block: its weight, moments and gradient stay in a core's own caches together. Small weights are one
+        # block, since each costs some calls.
+        size = n_inputs * n_outputs
+        self.block_rows = n_outputs if size <= 2**19 else max(1, 2**18 // n_inputs)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Give the outputs for k inputs, shape (k, inputs) -> (k, outputs)."""

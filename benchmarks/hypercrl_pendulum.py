@@ -212,6 +212,8 @@ class Benchmark:
         """Give the table of the five variants."""
         methods: dict[str, tuple[Method, DynamicsSettings]] = {n: (m, TARGET) for n, m in METHODS.items()}
         methods["fine-tuning, targets not scaled"] = (METHODS["fine-tuning"], UNSCALED)
+        methods["hypernetwork, targets not scaled"] = (METHODS["hypernetwork"], UNSCALED)
+        methods["multi-task, targets not scaled"] = (METHODS["multi-task (all data kept)"], UNSCALED)
         methods["no sleep, targets not scaled"] = (METHODS["hypernetwork, no sleep"], UNSCALED)
         notes = []
         for kind, strengths in (("ewc", EWC_STRENGTHS), ("si", SI_STRENGTHS)):

@@ -20,6 +20,23 @@ def untrained_rows(infos: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_] | No
     return np.array(rows) if any(rows) else None
 
 
+def own_next(observations: Any, dones: NDArray[np.bool_], infos: Sequence[Mapping[str, Any]]) -> Any:
+    """Give the next observations, with each ended episode's own last one in place of the next one's first."""
+    ended = [int(i) for i in np.flatnonzero(dones)]
+    if not ended:
+        return observations
+    if isinstance(observations, dict):
+        own: Any = {key: value.copy() for key, value in observations.items()}
+        for i in ended:
+            for key in own:
+                own[key][i] = infos[i]["terminal_observation"][key]
+        return own
+    own = observations.copy()
+    for i in ended:
+        own[i] = infos[i]["terminal_observation"]
+    return own
+
+
 @dataclass(frozen=True)
 class TaskInfo:
     """What an agent is told of a task. What the scenario hides is None."""

@@ -88,10 +88,9 @@ class ModelActor:
     def count_predictions(self) -> None:
         """Add up what the rollouts counted."""
         for rollout in self._rollouts.values():
-            self.n_clipped += rollout.n_clipped
-            self.n_predictions += rollout.n_predictions
-            rollout.n_predictions = 0
-            rollout._n_clipped = None
+            n_clipped, n_predictions = rollout.take_counts()
+            self.n_clipped += n_clipped
+            self.n_predictions += n_predictions
 
     def _rollout(self, task: int, reward: TaskReward | None) -> Rollout:
         if task not in self._rollouts:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
 
-from lifelong_rl.agents.base import Held, TaskInfo, untrained_rows
+from lifelong_rl.agents.base import Held, TaskInfo, own_next, untrained_rows
 from lifelong_rl.agents.component import Bus, Component, RouteContext, TaskData
 from lifelong_rl.agents.component import Transitions as BusTransitions
 from lifelong_rl.agents.hypernet import construction, saving
@@ -29,7 +29,7 @@ from lifelong_rl.agents.hypernet.planners import make_planner
 from lifelong_rl.agents.hypernet.recognition import TaskRecognition
 from lifelong_rl.agents.hypernet.reward import RewardFunction, TaskReward
 from lifelong_rl.agents.hypernet.transitions import Transitions
-from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, own_next, vectorised
+from lifelong_rl.agents.hypernet.vectors import check_finite, checked_spaces, vectorised
 from lifelong_rl.agents.saved_components import made_components
 
 # The children of the agent's seed, one an owner; a number here must never change its owner.
@@ -525,7 +525,7 @@ class HyperCRL:
         settings = json.loads(state["settings"])
         settings["device"] = device or settings["device"]
         agent = cls(env, seed=state["seed"], components=components, reward_function=reward_function, **settings)
-        agent.restore(path)
+        saving.apply(state, agent, path)
         agent.observations = None  # these environments stand elsewhere, or were never reset
         return agent
 

@@ -69,7 +69,7 @@ class ChunkedHypernetwork(_InChunks):
         super().__init__(target, generator, n_embedding, n_chunk_embedding, chunk_size, has_base)
         self.activation = activation_named(activation)
         sizes = (n_embedding + n_chunk_embedding, *hidden)
-        self.matrices, self.biases = multi_layer_perceptron(sizes, activation, generator)
+        self.matrices, self.biases = multi_layer_perceptron(sizes, generator)
         self.head = torch.nn.Parameter(xavier(self.chunk_size, sizes[-1], generator) * (0.1 if has_base else 1.0))
         self.head_bias = torch.nn.Parameter(torch.zeros(self.chunk_size))
 

@@ -39,7 +39,7 @@ class FullHypernetwork(Hypernetwork):
         if start not in get_args(Start):
             raise ValueError(f"start must be one of {', '.join(get_args(Start))}, found {start!r}.")
         self.activation = activation_named(activation)
-        self.matrices, self.biases = multi_layer_perceptron((n_embedding, *hidden), activation, generator)
+        self.matrices, self.biases = multi_layer_perceptron((n_embedding, *hidden), generator)
         # plain lists: looking the parameters up through torch's modules costs as much as a layer
         self._layers = (list(self.matrices), list(self.biases))
         self.head = ThinLinear((n_embedding, *hidden)[-1], target.n_weights)

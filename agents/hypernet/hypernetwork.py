@@ -74,7 +74,7 @@ class Hypernetwork(torch.nn.Module):
 
 
 def multi_layer_perceptron(
-    sizes: Sequence[int], activation: str, generator: torch.Generator
+    sizes: Sequence[int], generator: torch.Generator
 ) -> tuple[torch.nn.ParameterList, torch.nn.ParameterList]:
     """Give matrices and biases of a perceptron, Xavier uniform and zero (Glorot and Bengio 2010)."""
     matrices, biases = torch.nn.ParameterList(), torch.nn.ParameterList()

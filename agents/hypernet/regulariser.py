@@ -71,7 +71,7 @@ class OutputRegulariser:
         if self.tasks:
             self.embeddings = network.embedding(self.tasks).clone()
             self.targets = network.emit(self.embeddings).t()
-            if isinstance(network, FullHypernetwork):  # it emits columns, the other forms rows
+            if isinstance(network, FullHypernetwork):  # look-ahead works on rows of all tasks, block by block
                 self.targets = self.targets.contiguous()
             for column, task in enumerate(self.tasks):
                 if self.keeps == "first" and task in held:

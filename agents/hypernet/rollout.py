@@ -92,6 +92,12 @@ class Rollout:
         """Predicted observations so far that lay outside the limits, or were not numbers, in unended candidates."""
         return 0 if self._n_clipped is None else int(self._n_clipped)
 
+    def take_counts(self) -> tuple[int, int]:
+        """Give ``n_clipped`` and ``n_predictions``, and count from 0 again."""
+        counts = (self.n_clipped, self.n_predictions)
+        self._n_clipped, self.n_predictions = None, 0
+        return counts
+
     @torch.no_grad()
     def returns(self, observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Give the return of each candidate, shape (n_envs, n_candidates).

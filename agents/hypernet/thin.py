@@ -39,7 +39,7 @@ class _ThinProduct(torch.autograd.Function):
 
 
 class ThinLinear(torch.nn.Module):
-    """A linear layer that keeps the gradient of its weight as factors; see :meth:`gradient_rows`."""
+    """A linear layer that keeps the gradient of its weight as factors; see :meth:`factors`."""
 
     def __init__(self, n_inputs: int, n_outputs: int):
         super().__init__()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -40,16 +39,6 @@ def checked_spaces(env: Any) -> tuple[NDArray[Any], NDArray[Any]]:
             "environment (gymnasium.wrappers.RescaleAction)."
         )
     return low, high
-
-
-def own_next(observations: Any, dones: NDArray[np.bool_], infos: Sequence[Mapping[str, Any]]) -> Any:
-    """Give the next observations, with each ended episode's own last one in place of the next one's first."""
-    if not dones.any():
-        return observations
-    own = observations.copy()
-    for i in np.flatnonzero(dones).tolist():
-        own[i] = infos[i]["terminal_observation"]
-    return own
 
 
 def check_finite(what: str, values: Any) -> None:

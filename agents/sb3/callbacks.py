@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 
-from lifelong_rl.agents.base import untrained_rows
+from lifelong_rl.agents.base import own_next, untrained_rows
 from lifelong_rl.agents.component import RouteContext, Transitions
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ class ObserveCallback(BaseCallback):
                 observations=model._last_obs,
                 actions=step.get("buffer_actions", step["actions"]),
                 rewards=step["rewards"],
-                next_observations=_own_next(step["new_obs"], step["dones"], step["infos"]),
+                next_observations=own_next(step["new_obs"], step["dones"], step["infos"]),
                 dones=step["dones"],
                 timeouts=np.array([bool(info.get("TimeLimit.truncated")) for info in step["infos"]]),
                 untrained=untrained_rows(step["infos"]),
@@ -48,20 +46,3 @@ class RouteCallback(BaseCallback):
     def _on_step(self) -> bool:
         self.model.bus.route(RouteContext("act", self.model.task, self.locals["new_obs"]))
         return True
-
-
-def _own_next(observations: Any, dones: NDArray[np.bool_], infos: Sequence[Mapping[str, Any]]) -> Any:
-    """Give the next observations, with each ended episode's own last one in place of the next one's first."""
-    ended = [int(i) for i in np.flatnonzero(dones)]
-    if not ended:
-        return observations
-    if isinstance(observations, dict):
-        own: Any = {key: value.copy() for key, value in observations.items()}
-        for i in ended:
-            for key in own:
-                own[key][i] = infos[i]["terminal_observation"][key]
-        return own
-    own = observations.copy()
-    for i in ended:
-        own[i] = infos[i]["terminal_observation"]
-    return own

@@ -16,6 +16,7 @@ TaskLike: TypeAlias = Task | Mapping[str, Any] | Sequence[float] | NDArray[np.fl
 Observation: TypeAlias = NDArray[np.float32]
 ObserveTask: TypeAlias = Literal["none", "vector", "one-hot"]
 ActionKind: TypeAlias = Literal["discrete", "continuous"]
+RenderMode: TypeAlias = Literal["rgb_array"] | None
 
 
 class KnownReward(Protocol):
@@ -38,6 +39,7 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     played), ``"score"`` in [0, 1], ``"success"`` (bool), and ``"episode"`` with return "r" and length "l".
     """
 
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012  # Gymnasium's
     task_space: ClassVar[TaskSpace]
     max_episode_steps: int
     """Steps after which an episode is truncated (info-wise a time limit, not a terminal state)."""
@@ -56,18 +58,28 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     reached, both of shape (...). Equal to the environment's own, up to the rounding of the observation to float32.
     """
 
-    def __init__(self, *, observe_task: ObserveTask = "none", tasks: Sequence[Task] = ()):
+    def __init__(
+        self,
+        *,
+        render_mode: RenderMode = None,
+        observe_task: ObserveTask = "none",
+        tasks: Sequence[Task] = (),
+    ):
         """Finish construction; a family calls it last, with its own observation and action space set.
 
+        render_mode: "rgb_array" lets :meth:`render` give pictures; a family that offers it writes :meth:`draw`.
         observe_task: "vector" appends the task's point of the unit cube to the observation (a Box of shape (m,)),
             "one-hot" the index of the task among ``tasks``; episodes then start with the first of them.
         """
         if self.max_episode_steps < 1:
             raise ValueError(f"max_episode_steps must be at least 1, found {self.max_episode_steps!r}.")
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode must be None or 'rgb_array', found {render_mode!r}.")
         if observe_task not in ("none", "vector", "one-hot"):
             raise ValueError(f"observe_task must be 'none', 'vector' or 'one-hot', found {observe_task!r}.")
         if observe_task == "one-hot" and not tasks:
             raise ValueError("observe_task='one-hot' needs the list of tasks: pass tasks=[...].")
+        self.render_mode = render_mode
         self._observe_task = observe_task
         self._known_tasks = {_played(self.task_space.check(task)): i for i, task in enumerate(tasks)}
         self._suffix: Observation | None = None
@@ -96,6 +108,10 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     @abstractmethod
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Give the finished episode's score in [0, 1] and whether it was a success."""
+
+    def draw(self) -> NDArray[np.uint8]:
+        """Give a picture of the present state, shape (height, width, 3); :meth:`render` calls it."""
+        raise NotImplementedError(f"{type(self).__name__} has no pictures: it does not write draw().")
 
     @classmethod
     def standard_tasks(cls, n: int) -> list[Task]:
@@ -167,6 +183,17 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
         if self._suffix is not None:
             observation = np.concatenate((observation, self._suffix))
         return observation, reward, terminated, truncated, info
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]  # one kind of Gymnasium's frames
+        """Give a picture of the present state, shape (height, width, 3); None without ``render_mode``.
+
+        Raises RuntimeError before the first reset.
+        """
+        if self.render_mode is None:
+            return None
+        if not self._is_task_applied:
+            raise RuntimeError("there is nothing to show before the first reset: call reset() before render().")
+        return self.draw()
 
     def replay(self, seed: int, tasks: Sequence[Task], actions: Sequence[Any]) -> Observation:
         """Bring the environment to where these actions led, and give the observation there.

@@ -12,9 +12,9 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv, RenderMode
+from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask
+from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode
 
 MOTORS = ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot")
 """The motors in the order of the action: thigh, shin and foot of the back leg, then of the front leg."""

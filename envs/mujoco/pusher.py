@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv, RenderMode
+from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask
+from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode
 
 HALF_WIDTH = 0.08
 """Half the side of the box, which is square seen from above, in metres; it is as high as half its side."""

@@ -8,16 +8,15 @@ import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.lookup import MissingExtraError, require_extra
 from lifelong_rl.envs.space import Task, Value
-from lifelong_rl.envs.task_env import ObserveTask, TaskEnv
+from lifelong_rl.envs.task_env import ObserveTask, RenderMode, TaskEnv
 
-RenderMode: TypeAlias = Literal["rgb_array"] | None
 PICTURE_SIZE = (480, 640)
 """Height and width of the pictures of ``render``, in pixels."""
 
@@ -37,23 +36,17 @@ class MujocoTaskEnv(TaskEnv):
     """Steps of the physics in one step of the environment."""
 
     def __init__(self, *, render_mode: RenderMode, observe_task: ObserveTask, tasks: Sequence[Task]):
-        """Finish construction; a family calls it last, as for TaskEnv.
-
-        render_mode: "rgb_array" lets :meth:`render` give pictures.
-        """
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode must be None or 'rgb_array', found {render_mode!r}.")
+        """Finish construction; a family calls it last, as for TaskEnv."""
         self.mujoco: Any = _import_mujoco(type(self).__name__)
         kinds = self.mujoco.mjtWarning
         self._explosions = slice(
             int(kinds.mjWARN_BADQPOS), int(kinds.mjWARN_BADQACC) + 1
         )  # positions to accelerations
-        self.render_mode = render_mode
         self._renderer: Any = None
         self._free_renderer: Callable[[], object] = _nothing
         self.model: Any = None
         self.data: Any = None
-        super().__init__(observe_task=observe_task, tasks=tasks)
+        super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
 
     @abstractmethod
     def build_model(self, params: Mapping[str, Value]) -> Any:
@@ -84,15 +77,8 @@ class MujocoTaskEnv(TaskEnv):
                 "choose a task nearer to the default one."
             )
 
-    def render(self) -> NDArray[np.uint8] | None:
-        """Give a picture of the present state, shape (height, width, 3); None without ``render_mode``.
-
-        Raises RuntimeError where OpenGL is missing.
-        """
-        if self.render_mode is None:
-            return None
-        if self.model is None:
-            raise RuntimeError("there is nothing to show before the first reset: call reset() before render().")
+    def draw(self) -> NDArray[np.uint8]:
+        """Give the picture of the family's camera; RuntimeError where OpenGL is missing."""
         if self._renderer is None:
             self._renderer = self._make_renderer()
             # Also where nobody closes the environment: at exit, OpenGL may be gone before the renderer is.

@@ -184,7 +184,7 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
             observation = np.concatenate((observation, self._suffix))
         return observation, reward, terminated, truncated, info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]  # one kind of Gymnasium's frames
+    def render(self) -> NDArray[np.uint8] | None:
         """Give a picture of the present state, shape (height, width, 3); None without ``render_mode``.
 
         Raises RuntimeError before the first reset.

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import os
 import weakref
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from gymnasium import spaces
+from numpy.typing import ArrayLike, NDArray
 
 from lifelong_rl.envs.lookup import MissingExtraError, require_extra
+from lifelong_rl.envs.mujoco.model_xml import Edit, ModelXml
 from lifelong_rl.envs.space import Task, Value
-from lifelong_rl.envs.task_env import ObserveTask, RenderMode, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, ObserveTask, RenderMode, TaskEnv
 
 PICTURE_SIZE = (480, 640)
 """Height and width of the pictures of ``render``, in pixels."""
@@ -25,18 +26,39 @@ class MujocoTaskEnv(TaskEnv):
     """A task family whose physics MuJoCo steps: each task is a model of its own, compiled from XML.
 
     The compiler derives masses, inertias, inertial frames, bounding sizes and the solver's scales from the shapes,
-    so a task rebuilds its model (1 to 2 ms) instead of editing the compiled one; model and state belong to one
-    instance and are never shared. A family writes :meth:`build_model` in place of ``apply_task``.
+    so a task rebuilds its model (1 to 4 ms) instead of editing the compiled one; model and state belong to one
+    instance and are never shared. In place of ``apply_task`` a family declares one of Gymnasium's models and
+    what each feature edits in it, or writes :meth:`build_model`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012  # Gymnasium's
+    action_kinds = ("continuous",)
+    gymnasium_xml: ClassVar[str]
+    """The file of Gymnasium's model."""
+    edits: ClassVar[Mapping[str, Edit]]
+    """What each feature changes in it, in this order."""
     camera: ClassVar[str]
     """The camera of the model that pictures are taken with."""
     physics_steps: ClassVar[int]
     """Steps of the physics in one step of the environment."""
+    episode_steps: ClassVar[int] = 1000
+    """Steps of an episode where the constructor names none."""
+    observation_size: ClassVar[int]
+    action_size: ClassVar[int]
+    action_limit: ClassVar[float] = 1.0
+    """Actions lie between minus this and this."""
 
-    def __init__(self, *, render_mode: RenderMode, observe_task: ObserveTask, tasks: Sequence[Task]):
-        """Finish construction; a family calls it last, as for TaskEnv."""
+    def __init__(
+        self,
+        *,
+        actions: ActionKind = "continuous",
+        max_episode_steps: int | None = None,
+        observe_task: ObserveTask = "none",
+        tasks: Sequence[Task] = (),
+        render_mode: RenderMode = None,
+    ):
+        """Make the family's spaces; see TaskEnv. max_episode_steps: None stands for :attr:`episode_steps`."""
+        self.check_action_kind(actions)
         self.mujoco: Any = _import_mujoco(type(self).__name__)
         kinds = self.mujoco.mjtWarning
         self._explosions = slice(
@@ -46,17 +68,35 @@ class MujocoTaskEnv(TaskEnv):
         self._free_renderer: Callable[[], object] = _nothing
         self.model: Any = None
         self.data: Any = None
+        self.action_space = spaces.Box(-self.action_limit, self.action_limit, (self.action_size,), np.float32)
+        self.observation_space = spaces.Box(-np.inf, np.inf, (self.observation_size,), np.float32)
+        self.max_episode_steps = self.episode_steps if max_episode_steps is None else max_episode_steps
         super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
 
-    @abstractmethod
+    def edit_model(self, xml: ModelXml, params: Mapping[str, Value]) -> None:
+        """Write the features into the document; a family adds what its own needs beyond :attr:`edits`."""
+        for name, edit in self.edits.items():
+            edit(xml, float(params[name]))
+
     def build_model(self, params: Mapping[str, Value]) -> Any:
         """Give the compiled model (mujoco.MjModel) of the features."""
+        xml = ModelXml(self.gymnasium_xml)
+        self.edit_model(xml, params)
+        return self.mujoco.MjModel.from_xml_string(xml.text())
 
     def apply_task(self, params: Mapping[str, Value]) -> None:
         """Build the task's model and a state for it."""
         self.close()
         self.model = self.build_model(params)
         self.data = self.mujoco.MjData(self.model)
+        self.step_s = float(self.model.opt.timestep) * self.physics_steps  # one step of the environment, in s
+
+    def place(self, positions: ArrayLike, velocities: ArrayLike) -> None:
+        """Start over from a state: positions of shape (nq,), velocities of shape (nv,)."""
+        self.mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[:] = positions
+        self.data.qvel[:] = velocities
+        self.mujoco.mj_forward(self.model, self.data)
 
     def step_physics(self, action: Any) -> None:
         """Hold the controls for one step of the environment; MuJoCo clips them to their ranges.

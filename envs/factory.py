@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
 FAMILIES: dict[str, str] = {
+    "ant": "lifelong_rl.envs.mujoco.ant:Ant",
     "cartpole-physics": "lifelong_rl.envs.classic_control:CartPolePhysics",
     "cartpole-swing-up": "lifelong_rl.envs.cartpole_swing_up:CartPoleSwingUp",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
+    "half-cheetah-terrain": "lifelong_rl.envs.mujoco.half_cheetah_terrain:HalfCheetahTerrain",
+    "hopper": "lifelong_rl.envs.mujoco.hopper:Hopper",
+    "mujoco-pendulum-swing-up": "lifelong_rl.envs.mujoco.pendulum_swing_up:PendulumSwingUp",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
     "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",
+    "reacher": "lifelong_rl.envs.mujoco.reacher:Reacher",
     "toy-grid": "lifelong_rl.envs.toy_grid:ToyGrid",
     "toy-grid-4d": "lifelong_rl.envs.toy_grid:ToyGrid4D",
     "toy-grid-5d": "lifelong_rl.envs.toy_grid:ToyGrid5D",
@@ -32,6 +37,7 @@ FAMILIES: dict[str, str] = {
     "toy-grid-2d-10": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus10",
     "toy-grid-2d-20": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus20",
     "toy-grid-2d-50": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus50",
+    "walker2d": "lifelong_rl.envs.mujoco.walker2d:Walker2d",
 }
 """The built-in environment families, by name. A plug-in is named ``"package.module:Class"`` instead."""
 

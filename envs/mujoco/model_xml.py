@@ -46,9 +46,9 @@ class ModelXml:
         """Give the body of this name."""
         return self.one(f".//body[@name='{name}']")
 
-    def add_camera(self, name: str, *, pos: str, xyaxes: str) -> None:
-        """Put a camera into the world, where Gymnasium's model has none."""
-        ET.SubElement(self.one("worldbody"), "camera", {"name": name, "pos": pos, "xyaxes": xyaxes})
+    def add(self, parent: str, tag: str, **attributes: str) -> ET.Element:
+        """Put an element of these attributes into the one at the path ``parent``, and give it."""
+        return ET.SubElement(self.one(parent), tag, attributes)
 
     def text(self) -> str:
         """Give the document."""

@@ -6,17 +6,23 @@ import math
 import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from lifelong_rl.envs.lookup import MissingExtraError, require_extra
+from lifelong_rl.envs.lookup import MissingExtraError, construct, require_extra
 from lifelong_rl.envs.mujoco.model_xml import Edit, ModelXml
 from lifelong_rl.envs.space import Task, Value
 from lifelong_rl.envs.task_env import ActionKind, ObserveTask, RenderMode, TaskEnv
+
+if TYPE_CHECKING:
+    from lifelong_rl.envs.mujoco.sb3 import MujocoVecEnv
+    from lifelong_rl.envs.mujoco.vector_env import MujocoVectorEnv
 
 PICTURE_SIZE = (480, 640)
 """Height and width of the pictures of ``render``, in pixels."""
@@ -72,6 +78,45 @@ class MujocoTaskEnv(TaskEnv):
         self.observation_space = spaces.Box(-np.inf, np.inf, (self.observation_size,), np.float32)
         self.max_episode_steps = self.episode_steps if max_episode_steps is None else max_episode_steps
         super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
+
+    @classmethod
+    def make_vector(
+        cls,
+        n: int,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        n_threads: int = 1,
+        **options: Any,
+    ) -> MujocoVectorEnv:
+        """Give n instances as one ``gymnasium.vector.VectorEnv``; options: of the family's constructor.
+
+        n_threads: how many instances are stepped at once; the result is the same for any number.
+        """
+        from lifelong_rl.envs.mujoco.vector_env import MujocoVectorEnv
+
+        return MujocoVectorEnv(cls._makers(n, options), n_threads=n_threads, autoreset_mode=autoreset_mode)
+
+    @classmethod
+    def make_sb3(
+        cls, n: int, seeds: Sequence[int | None] | None = None, *, n_threads: int = 1, **options: Any
+    ) -> MujocoVecEnv:
+        """Give n instances as one Stable-Baselines3 ``VecEnv``; options: of the family's constructor.
+
+        seeds: one for each instance, whose later resets go on from there. n_threads: as for :meth:`make_vector`.
+        """
+        from lifelong_rl.envs.mujoco.sb3 import MujocoVecEnv
+
+        vector = MujocoVecEnv(cls._makers(n, options), n_threads=n_threads)
+        for env, seed in zip(vector.envs, seeds or (), strict=bool(seeds)):
+            if seed is not None:
+                env.reset(seed=seed)
+        return vector
+
+    @classmethod
+    def _makers(cls, n: int, options: dict[str, Any]) -> list[Callable[[], TaskEnv]]:
+        if n < 1:
+            raise ValueError(f"n, the number of instances, must be at least 1, found {n}.")
+        return [partial(construct, "environment family", cls, options)] * n
 
     def edit_model(self, xml: ModelXml, params: Mapping[str, Value]) -> None:
         """Write the features into the document; a family adds what its own needs beyond :attr:`edits`."""

@@ -87,7 +87,8 @@ class StepThreads:
         shape = (len(self._envs), *(self._envs[0].action_space.shape or ()))
         if checked.shape != shape:
             raise ValueError(f"actions must have the shape {shape}, found {checked.shape}.")
-        if bad := [i for i in who.tolist() if not np.isfinite(checked[i]).all()]:
+        is_bad = ~np.isfinite(checked).all(axis=1)
+        if is_bad.any() and (bad := [i for i in who.tolist() if is_bad[i]]):
             raise ValueError(f"actions must be finite, found {checked[bad[0]]} for instance {bad[0]}.")
         return checked
 

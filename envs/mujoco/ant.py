@@ -100,7 +100,7 @@ class Ant(MujocoTaskEnv):
         self.mujoco.mj_rnePostConstraint(self.model, self.data)  # the contact forces
         velocity = (float(self.data.xpos[1, 0]) - before) / self.step_s
         is_healthy = LOWEST <= float(self.data.qpos[2]) <= self._highest
-        effort = float(CONTROL_COST * np.square(action).sum())  # in the action's own precision, as Gymnasium
+        effort = float(CONTROL_COST * self.effort(action))
         bumps = CONTACT_COST * float(np.square(np.clip(self.data.cfrc_ext, -1.0, 1.0)).sum())
         return self._observe(velocity), velocity + float(is_healthy) - (effort + bumps), not is_healthy
 
@@ -111,7 +111,7 @@ class Ant(MujocoTaskEnv):
         """Give the reward of velocity, height, contact forces and action; see :attr:`TaskEnv.known_reward`."""
         velocity, height = next_observations[..., 0], next_observations[..., 1]
         is_healthy = (height >= LOWEST) & (height <= HIGHEST * params["shin_length"])
-        effort = CONTROL_COST * xp.sum(actions**2, axis=-1)
+        effort = CONTROL_COST * xp.sum(xp.clip(actions, -1.0, 1.0) ** 2, axis=-1)
         bumps = CONTACT_COST * xp.sum(next_observations[..., _CONTACTS] ** 2, axis=-1)
         return xp.where(is_healthy, velocity + 1.0, velocity) - effort - bumps, ~is_healthy
 

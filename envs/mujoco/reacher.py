@@ -105,7 +105,7 @@ class Reacher(MujocoTaskEnv):
         """Move for 0.02 s; there is no terminal state."""
         self.step_physics(action)
         offset = self._offset()
-        cost = float(np.square(action).sum())  # in the action's own precision, as Gymnasium
+        cost = float(self.effort(action))
         return self._observe(offset), -float(np.linalg.norm(offset)) - cost, False
 
     @staticmethod
@@ -114,7 +114,7 @@ class Reacher(MujocoTaskEnv):
     ) -> tuple[Any, Any]:
         """Give minus the distance after the step minus the price of its action; see :attr:`TaskEnv.known_reward`."""
         distance = xp.hypot(next_observations[..., 8], next_observations[..., 9])
-        return -distance - xp.sum(actions**2, axis=-1), distance < 0.0  # never
+        return -distance - xp.sum(xp.clip(actions, -1.0, 1.0) ** 2, axis=-1), distance < 0.0  # never
 
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Place the mean reward between that of staying an arm's length away (0) and 0 (1)."""

@@ -162,6 +162,10 @@ class MujocoTaskEnv(TaskEnv):
                 "choose a task nearer to the default one."
             )
 
+    def effort(self, action: Any) -> Any:
+        """Give the sum of the squared actions, clipped as MuJoCo clips them, in their own precision as Gymnasium's."""
+        return np.square(np.clip(action, -self.action_limit, self.action_limit)).sum()
+
     def draw(self) -> NDArray[np.uint8]:
         """Give the picture of the family's camera; RuntimeError where OpenGL is missing."""
         if self._renderer is None:

@@ -88,7 +88,7 @@ class UprightRunner(MujocoTaskEnv):
         self.step_physics(action)
         velocity = (float(self.data.qpos[0]) - before) / self.step_s
         is_up = self._is_up(*self.data.qpos[1:3].tolist())
-        cost = float(CONTROL_COST * np.square(action).sum())  # in the action's own precision, as Gymnasium
+        cost = float(CONTROL_COST * self.effort(action))
         return self._observe(velocity), velocity + float(is_up) - cost, not is_up
 
     def _is_up(self, height: float, pitch: float) -> bool:
@@ -125,4 +125,6 @@ def known_upright_reward(
     velocity, height, pitch = (next_observations[..., i] for i in range(3))
     scale = standing_height(params) / HEIGHT
     is_up = (height > limits.lowest * scale) & (height < limits.highest * scale) & (abs(pitch) < limits.steepest)
-    return xp.where(is_up, velocity + 1.0, velocity) - CONTROL_COST * xp.sum(actions**2, axis=-1), ~is_up
+    return xp.where(is_up, velocity + 1.0, velocity) - CONTROL_COST * xp.sum(
+        xp.clip(actions, -1.0, 1.0) ** 2, axis=-1
+    ), ~is_up

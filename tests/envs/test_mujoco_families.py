@@ -100,13 +100,13 @@ def test_actions_that_mean_nothing_are_refused(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_actions_beyond_the_box_move_no_more_than_its_edge(name):
+def test_actions_beyond_the_box_move_and_cost_no_more_than_its_edge(name):
     env = make(name)
     states = []
     for factor in (1.0, 7.0):
         env.reset(seed=3)
-        env.step(np.full(env.action_space.shape, factor * env.action_limit))
-        states.append((env.data.qpos.tolist(), env.data.qvel.tolist()))
+        observation, reward, *_ = env.step(np.full(env.action_space.shape, factor * env.action_limit))
+        states.append((observation.tolist(), reward, env.data.qpos.tolist(), env.data.qvel.tolist()))
     assert states[0] == states[1]
 
 

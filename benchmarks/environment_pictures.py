@@ -79,7 +79,7 @@ def main(config: PictureConfig) -> None:
             cell_width=shown.cell_width,
             crop=shown.crop,
             show_progress=True,
-            **shown.options,
+            options=shown.options,
         )
         path = config.folder / f"{name}.png"
         path.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from types import ModuleType
@@ -36,7 +36,7 @@ def write_pictures(
     clip_steps: int = 100,
     clip_format: ClipFormat = "gif",
     show_progress: bool = False,
-    **options: Any,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write a family's contact sheet, and a clip of three tasks, into ``folder``; gives the paths of the files.
 
@@ -50,7 +50,7 @@ def write_pictures(
         raise ValueError(f"a clip's format is 'gif', 'mp4' or 'none', found {clip_format!r}.")
     if clip_format == "mp4":
         _moviepy()  # its absence is an error before anything is written
-    play: dict[str, Any] = {"seed": seed, "moves": moves, "show_progress": show_progress, **options}
+    play: dict[str, Any] = {"seed": seed, "moves": moves, "show_progress": show_progress, "options": options}
     sheet = contact_sheet(cls, rows, n_steps=n_steps, **play)
     frames = []
     if clip_format != "none":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -35,7 +35,7 @@ def contact_sheet(
     cell_width: int = 180,
     crop: Callable[[Picture], Picture] = lambda picture: picture,
     show_progress: bool = False,
-    **options: Any,
+    options: Mapping[str, Any] | None = None,
 ) -> Picture:
     """Give one picture a task, in rows, each with its label; shape (height, width, 3).
 
@@ -73,7 +73,7 @@ def clip(
     moves: Moves = "random",
     cell_width: int = 240,
     show_progress: bool = False,
-    **options: Any,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Picture]:
     """Give the frames of one episode of each task, side by side; an episode that has ended stays on its last frame.
 
@@ -93,13 +93,13 @@ def clip(
     return [_beside([strip[min(i, len(strip) - 1)] for strip in strips]) for i in range(n_frames)]
 
 
-def _make_visible(family_or_name: type[TaskEnv] | str, options: dict[str, Any]) -> TaskEnv:
+def _make_visible(family_or_name: type[TaskEnv] | str, options: Mapping[str, Any] | None) -> TaskEnv:
     cls = family(family_or_name) if isinstance(family_or_name, str) else family_or_name
     if cls.draw is TaskEnv.draw:
         raise ValueError(
             f"the environment family {cls.task_space.family!r} has no pictures: it does not write draw()."
         )
-    env: TaskEnv = construct("environment family", cls, {**options, "render_mode": "rgb_array"})
+    env: TaskEnv = construct("environment family", cls, {**(options or {}), "render_mode": "rgb_array"})
     return env
 
 

@@ -180,9 +180,9 @@ def test_a_family_without_pictures_says_so():
 def test_options_reach_the_constructor_and_unknown_ones_are_refused():
     rows = rows_of(Lamp, "low")[:1]
 
-    assert contact_sheet(Lamp, rows, n_steps=9, moves="zero", lifetime=2)[60, 50, 0] == 98
+    assert contact_sheet(Lamp, rows, n_steps=9, moves="zero", options={"lifetime": 2})[60, 50, 0] == 98
     with pytest.raises(ValueError, match="unknown option of the environment family Lamp 'lifetim'; did you mean"):
-        contact_sheet(Lamp, rows, lifetim=2)
+        contact_sheet(Lamp, rows, options={"lifetim": 2})
 
 
 def test_files_are_written_small_and_never_over_others(tmp_path):

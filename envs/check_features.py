@@ -19,13 +19,15 @@ def check_features(case: Case) -> None:
     """Features: EVERY feature changes what an episode shows."""
     space = case.space
     drawn = space.decode_many(space.sample(_N_DRAWN_SETTINGS, np.random.default_rng(case.seed)))
-    settings = [task.params for task in (space.default, *drawn)]
+    chosen = [space.task({f.name: choice}) for f in space.features for choice in f.choices]  # a kind's own features
+    settings = [task.params for task in (space.default, *chosen, *drawn)]
     for feature in space.features:
         same = _indistinguishable(case, feature, settings)
         if same:
             raise TaskEnvError(
                 f"feature {feature.name!r} has no effect between {same[0]!r} and {same[1]!r}: {case.n_steps} steps "
-                f"are identical, with the others at their defaults and at {_N_DRAWN_SETTINGS} drawn settings. "
+                f"are identical, with the others at their defaults, a category at each of its choices, and at "
+                f"{_N_DRAWN_SETTINGS} drawn settings. "
                 "Let apply_task recompute everything that is derived from it, or drop the feature."
             )
 

@@ -37,9 +37,9 @@ class StagedTask(TaskEnv):
     Observation: the stage, one-hot (8 numbers); the margin of the last attempt, which is its chance minus the number
     in [0, 1] that was drawn for it (a success above 0); the retries left over 8. Actions: "discrete", the skill,
     0 to 3; "continuous", shape (2,), in [-1, 1]: skill k is the direction k * 90 degrees, and the chance falls evenly
-    with the distance from it, to 0 at the next skill. Reward: the change of the stage over ``n_stages``, so the return
-    is the part of the task that is done at the end. Score: the furthest stage reached over ``n_stages``. Success: all
-    stages.
+    with the distance from it, to 0 at the next skill. Reward: the change of the stage over ``n_stages``, so the
+    return is the part of the task that is done at the end. Score: the furthest stage reached over ``n_stages``.
+    Success: all stages.
 
     The info of the last step holds "stage_reached" (stages done at the furthest), "failures", "recoveries" (stages
     that had failed and were then done) and "full_success".

@@ -123,10 +123,9 @@ def stages(config: MeasureConfig) -> list[str]:
             random = episodes(env, task, guess, 2000)
             oracle = episodes(env, task, lambda env, _: env.right_action, 4000)
             computed = full_success_chance(env.task.params)
-            lines.append(
-                f"| {n_stages} stages, {retries} retries | {mean(random, 'score'):.2f} "
-                f"| {mean(random, 'success'):.3f} | {mean(oracle, 'success'):.3f} | {computed:.3f} | {mean(oracle, 'recoveries'):.2f} |"
-            )
+            reached = f"{mean(random, 'score'):.2f} | {mean(random, 'success'):.3f} | {mean(oracle, 'success'):.3f}"
+            recoveries = mean(oracle, "recoveries")
+            lines.append(f"| {n_stages} stages, {retries} retries | {reached} | {computed:.3f} | {recoveries:.2f} |")
     return lines
 
 

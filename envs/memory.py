@@ -141,7 +141,7 @@ class BitStream(TaskEnv):
         counted = {n: marks for n, marks in sorted(by_n.items()) if any(mark is not None for mark in marks)}
         return {
             "accuracy": _share(self._marks),
-            "accuracy_by_n": {n: _share(marks) for n, marks in counted.items()},
+            "accuracy_by_n": {str(n): _share(marks) for n, marks in counted.items()},  # Gymnasium joins texts only
         }
 
     @classmethod

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from lifelong_rl.cli_environments import CheckEnv, MakeTestSet
+from lifelong_rl.cli_environments import CheckEnv, MakeTestSet, Show
 from lifelong_rl.cli_options import Options, parse_options
 
 if TYPE_CHECKING:
@@ -358,7 +358,7 @@ class List:
             print(f"{name.ljust(width)}  {summary}")
 
 
-Command = Train | Resume | Report | Compare | Bench | CheckTeacher | CheckEnv | MakeTestSet | List
+Command = Train | Resume | Report | Compare | Bench | CheckTeacher | CheckEnv | MakeTestSet | Show | List
 
 
 def parse(arguments: Sequence[str] | None = None) -> Command:
@@ -372,6 +372,7 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
         "check-teacher": CheckTeacher,
         "check-env": CheckEnv,
         "test-set": MakeTestSet,
+        "show": Show,
         "list": List,
     }
     command: Command = tyro.extras.subcommand_cli_from_dict(

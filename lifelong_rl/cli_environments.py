@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,3 +122,68 @@ def _counts(words: Sequence[str]) -> int | Mapping[str, Any]:
     if len(words) == 1 and words[0].isdigit():
         return int(words[0])
     return parse_options(words)
+
+
+@dataclass(frozen=True)
+class Show:
+    """Write pictures of an environment family: a contact sheet of tasks (PNG), and a clip of three side by side.
+
+    The sheet has a row a feature: low, middle and high (of categories and small integers all choices), the others at
+    their defaults; each picture is taken after the same moves. What lies there is kept: new files get numbers.
+    """
+
+    family: Annotated[str, tyro.conf.Positional]
+    """The family: a name (see `lifelong-rl list envs`) or module:Class."""
+    tasks: str = "low,middle,high"
+    """Tasks of the sheet: levels of each feature, "standard", or "random"."""
+    n_tasks: int = 6
+    """Number of standard or random tasks."""
+    output: Path = Path("runs/pictures")
+    """Folder of the files."""
+    seed: int = 0
+    """Every random draw follows from it: tasks, episodes and moves."""
+    steps: int = 20
+    """Steps before each picture of the sheet; fewer where the episode ends first."""
+    moves: Literal["random", "zero"] = "random"
+    """Actions that are taken, the same for every task."""
+    clip: Literal["gif", "mp4", "none"] = "gif"
+    """Format of the clip; mp4 needs the extra `video`."""
+    clip_steps: int = 100
+    """Steps of the clip; fewer where all episodes end first."""
+    env_options: Options = ()
+    """Arguments of the family's constructor, as key=value."""
+    quiet: bool = False
+    """Show no progress bar."""
+
+    def run(self) -> None:
+        """Write the files, and say where they lie."""
+        if self.seed < 0:
+            raise ValueError(f"the seed must be at least 0, found {self.seed}.")
+        _let_mujoco_draw_without_a_screen()
+        from lifelong_rl.envs.picture_files import write_pictures
+
+        try:
+            written = write_pictures(
+                self.family,
+                self.output,
+                tasks=self.tasks,
+                n_tasks=self.n_tasks,
+                seed=self.seed,
+                moves=self.moves,
+                n_steps=self.steps,
+                clip_steps=self.clip_steps,
+                clip_format=self.clip,
+                show_progress=not self.quiet,
+                options=parse_options(self.env_options),
+            )
+        except RuntimeError as error:  # a library of OpenGL is missing; the message says which and what to do
+            raise ValueError(str(error)) from error
+        for path in written:
+            print(path)
+
+
+def _let_mujoco_draw_without_a_screen() -> None:
+    """Choose EGL where there is no screen and nothing was chosen; MuJoCo reads it when it is imported."""
+    has_screen = sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    if not has_screen:
+        os.environ.setdefault("MUJOCO_GL", "egl")

@@ -30,8 +30,8 @@ def check_features(case: Case) -> None:
         if same:
             raise TaskEnvError(
                 f"feature {feature.name!r} has no effect between {same[0]!r} and {same[1]!r}: {case.n_steps} steps "
-                f"are identical, and {_N_HELD_STEPS} of held actions, with the others at their defaults, a category at "
-                f"each of its choices, and at {_N_DRAWN_SETTINGS} drawn settings. "
+                f"are identical, and {_N_HELD_STEPS} of held actions, with the others at their defaults, a category "
+                f"at each of its choices, and at {_N_DRAWN_SETTINGS} drawn settings. "
                 "Let apply_task recompute everything that is derived from it, or drop the feature."
             )
 

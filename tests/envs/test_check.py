@@ -11,6 +11,8 @@ from gymnasium.envs.classic_control import CartPoleEnv
 
 from lifelong_rl.envs import Feature, TaskEnv, TaskEnvError, TaskSpace, check_task_env
 from lifelong_rl.envs.actions import choice_of
+from lifelong_rl.envs.check_case import Case
+from lifelong_rl.envs.check_features import check_features
 
 
 def test_a_correct_toy_family_keeps_every_rule():
@@ -300,6 +302,31 @@ class BareAttributes(TaskEnv):
 def test_gymnasium_s_cartpole_with_bare_attributes_is_caught():
     with pytest.raises(TaskEnvError, match="feature 'masscart' has no effect between"):
         check_task_env(BareAttributes)
+
+
+class Far(Slide):
+    """A feature that only shows beyond a place that independent actions hardly reach."""
+
+    task_space = TaskSpace("far", [Feature.real("goal", 140.0, 170.0, 150.0)])
+
+    def apply_task(self, params):
+        self.goal = params["goal"]
+
+    def advance(self, action):
+        _, reward, _ = super().advance(1)
+        self.x = self.x * 0.5 if action == 0 else self.x
+        return self.observe(), reward, self.x > self.goal
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.slide, self.max_episode_steps = 5.0, 40
+
+
+def test_a_feature_that_acts_only_where_held_actions_lead_is_accepted(monkeypatch):
+    check_features(Case(Far, {}, 0, 60))
+    monkeypatch.setattr("lifelong_rl.envs.check_features._N_HELD_STEPS", 0)
+    with pytest.raises(TaskEnvError, match="feature 'goal' has no effect"):
+        check_features(Case(Far, {}, 0, 60))
 
 
 class DependsOnAnother(Slide):

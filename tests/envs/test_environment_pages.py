@@ -11,7 +11,7 @@ from lifelong_rl.envs import FAMILIES, family
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "environments"
-NAMES = sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "index")
+NAMES = sorted(page.stem for page in PAGES.glob("*.md") if page.stem not in ("index", "test-sets"))
 INDEX = (PAGES / "index.md").read_text()
 
 

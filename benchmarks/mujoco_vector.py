@@ -57,6 +57,13 @@ def single_step(envs: list[Any], actions: np.ndarray[Any, Any]) -> None:
             env.reset()
 
 
+def bare_step(envs: list[Any], actions: np.ndarray[Any, Any]) -> None:
+    """Play one step of the physics alone, MuJoCo's own."""
+    for env, action in zip(envs, actions, strict=True):
+        env.data.ctrl[:] = action
+        mujoco.mj_step(env.model, env.data, nstep=env.physics_steps)
+
+
 class BareRollout:
     """The physics of n environments by ``mujoco.rollout`` alone: no observation, reward or end."""
 
@@ -71,6 +78,7 @@ class BareRollout:
         self.no_sensors = np.zeros((n, self.n_steps, self.models[0].nsensordata))
 
     def step(self, actions: np.ndarray[Any, Any]) -> None:
+        """Play one step of the environments."""
         controls = np.repeat(actions[:, None].astype(np.float64), self.n_steps, axis=1)
         self.rollout.rollout(
             self.models,
@@ -107,6 +115,7 @@ def ways(name: str, n: int) -> dict[str, Callable[[np.ndarray[Any, Any]], None]]
     return {
         "one by one": partial(single_step, envs),
         **{what: partial(vector_step, vector) for what, vector in vectors.items()},
+        "bare mj_step, one by one": partial(bare_step, others),
         "bare mujoco.rollout, 1 thread": BareRollout(others, 1).step,
         "bare mujoco.rollout, 2 threads": BareRollout(others, 2).step,
     }
@@ -160,15 +169,15 @@ def main(config: VectorConfig) -> None:
         "",
         f"`python benchmarks/mujoco_vector.py`: {config.n} instances, each with a task of its own, random actions, "
         f"{config.n_segments} segments of {config.steps_per_segment} steps of all, in turn.",
-        f"gymnasium {gymnasium.__version__}, mujoco {version('mujoco')}, numpy {np.__version__}, {os.cpu_count()} cores "
-        "shared with other jobs.",
+        f"gymnasium {gymnasium.__version__}, mujoco {version('mujoco')}, numpy {np.__version__}, "
+        f"{os.cpu_count()} cores shared with other jobs.",
         "",
         "| family | way | steps/s of CPU time, median | steps/s by the clock, best |",
         "|---|---|---|---|",
         *(line for name in config.families for line in speeds(name, config)),
         "",
-        "How far `mujoco.rollout` is from the environment: one instance, default task, 200 steps, the largest difference "
-        "of a position or velocity.",
+        "How far `mujoco.rollout` is from the environment: one instance, default task, 200 steps, the largest "
+        "difference of a position or velocity.",
         "",
         "| family | first step that differs | largest difference |",
         "|---|---|---|",

@@ -1,7 +1,7 @@
 """Environment families and the task protocol."""
 
 from lifelong_rl.envs.check import TaskEnvError, check_task_env
-from lifelong_rl.envs.factory import FAMILIES, family, make, make_vec
+from lifelong_rl.envs.factory import FAMILIES, family, make, make_vec, make_vector
 from lifelong_rl.envs.space import Feature, Task, TaskSpace
 from lifelong_rl.envs.task_env import ActionKind, ObserveTask, TaskEnv, TaskLike
 
@@ -19,4 +19,5 @@ __all__ = [
     "family",
     "make",
     "make_vec",
+    "make_vector",
 ]

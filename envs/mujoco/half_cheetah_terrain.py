@@ -20,6 +20,8 @@ HALF_THICKNESS = 0.05
 SIGHT = 3.0
 """How far ahead a wall is seen, in metres."""
 
+_VIEW = {"pos": "1.4 -5.2 .6", "xyaxes": "1 0 0 0 0 1"}  # of the camera: the next wall is in the picture
+
 
 class HalfCheetahTerrain(HalfCheetah):
     """HalfCheetah-v5 where gravity may lean and walls may stand in the way.
@@ -45,6 +47,7 @@ class HalfCheetahTerrain(HalfCheetah):
         ],
     )
     observation_size = 20
+    camera = "ahead"
 
     def build_model(self, params: Mapping[str, Value]) -> Any:
         """Compile the stock body in the task's world."""
@@ -57,6 +60,7 @@ class HalfCheetahTerrain(HalfCheetah):
         strength, tilt = float(params["gravity"]), float(params["gravity_tilt"])
         pull = (0.0 - strength * math.sin(tilt), 0.0, -strength * math.cos(tilt))
         xml.one("option").set("gravity", " ".join(map(repr, pull)))
+        xml.add(".//body[@name='torso']", "camera", name=self.camera, mode="trackcom", **_VIEW)
         half_height = 0.5 * self._wall_height
         for i in range(N_WALLS if half_height else 0):
             xml.add(
@@ -67,7 +71,7 @@ class HalfCheetahTerrain(HalfCheetah):
                 conaffinity="1",
                 pos=f"{self._wall_spacing * (i + 1)!r} 0 {half_height!r}",
                 size=f"{HALF_THICKNESS} 1 {half_height!r}",
-                rgba=".5 .5 .6 1",
+                rgba=".9 .45 .15 1",
             )
 
     def _observe(self, velocity: float) -> Observation:

@@ -12,7 +12,6 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.lookup import construct, resolve
 from lifelong_rl.envs.task_env import TaskEnv
 
@@ -76,8 +75,9 @@ def make(name: str, **options: Any) -> TaskEnv:
 def make_vec(name: str, n: int, seed: int | None = None, *, parallel: bool = False, **options: Any) -> VecEnv:
     """Give ``n`` environments of the family ``name`` as one Stable-Baselines3 vector environment.
 
-    A batched family plays them over arrays (:class:`~lifelong_rl.envs.batched.sb3.BatchedVecEnv`), which takes the
-    same steps as one by one.
+    A family with a vector of its own gives that (its ``make_sb3``): a batched family plays them over arrays
+    (:class:`~lifelong_rl.envs.batched.sb3.BatchedVecEnv`), one on MuJoCo in ``n_threads`` threads
+    (:class:`~lifelong_rl.envs.mujoco.sb3.MujocoVecEnv`). Both take the same steps as one by one.
 
     seed: seeds each instance with a number of its own; None leaves them unseeded.
     parallel: each instance in a process of its own (start method "spawn": a script needs the usual
@@ -91,8 +91,9 @@ def make_vec(name: str, n: int, seed: int | None = None, *, parallel: bool = Fal
     from lifelong_rl.envs.vector import TaskVecEnv
 
     cls, seeds = family(name), _seeds(n, seed)
-    if issubclass(cls, BatchedTaskEnv) and not parallel:
-        return cls.make_sb3(n, seeds, **options)
+    if not parallel and (make_sb3 := getattr(cls, "make_sb3", None)):
+        native: VecEnv = make_sb3(n, seeds, **options)
+        return native
     makers: list[Callable[[], gymnasium.Env[Any, Any]]] = [
         partial(_make_seeded, name, options, instance_seed) for instance_seed in seeds
     ]
@@ -107,16 +108,18 @@ def make_vector(
 ) -> VectorEnv[Any, Any, Any]:
     """Give ``n`` environments of the family ``name`` as one Gymnasium vector environment.
 
-    That is a :class:`~lifelong_rl.envs.batched.BatchedVectorEnv` for a batched family, with a task for each instance
-    at every reset, and else Gymnasium's ``SyncVectorEnv``.
+    That is the family's own vector (its ``make_vector``), with a task for each instance at every reset, where it has
+    one: a :class:`~lifelong_rl.envs.batched.BatchedVectorEnv`, or for families on MuJoCo a
+    :class:`~lifelong_rl.envs.mujoco.vector_env.MujocoVectorEnv`. Else it is Gymnasium's ``SyncVectorEnv``.
 
     options: go to the constructor of each instance.
     Raises ValueError for ``n`` below 1, an unknown family, or an unknown option.
     """
     _check_count(n)
     cls, mode = family(name), AutoresetMode(autoreset_mode)
-    if issubclass(cls, BatchedTaskEnv):
-        return cls.make_vector(n, autoreset_mode=mode, **options)
+    if native := getattr(cls, "make_vector", None):
+        vector: VectorEnv[Any, Any, Any] = native(n, autoreset_mode=mode, **options)
+        return vector
     return SyncVectorEnv([partial(make, name, **options)] * n, autoreset_mode=mode)
 
 

@@ -1,10 +1,14 @@
 """n MuJoCo environments stepped at once play as each would alone, whatever the number of threads."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from lifelong_rl.envs import family, make
+from lifelong_rl.envs import family, make, make_vec, make_vector
+from lifelong_rl.envs.mujoco.vector_env import MujocoVectorEnv
+from lifelong_rl.envs.vector import TaskVecEnv
 
 NAMES = ["ant", "half-cheetah", "half-cheetah-terrain", "hopper", "mujoco-pendulum-swing-up", "pusher", "reacher"]
 STEPS = 60
@@ -38,7 +42,8 @@ def alone(name, task, seed, actions, **options):
 def test_each_instance_plays_bit_for_bit_as_the_single_environment(name, n_threads):
     n, options = 4, {"max_episode_steps": 25}
     tasks = tasks_of(name, n)
-    vector = family(name).make_vector(n, autoreset_mode="SameStep", n_threads=n_threads, **options)
+    vector = make_vector(name, n, autoreset_mode="SameStep", n_threads=n_threads, **options)
+    assert isinstance(vector, MujocoVectorEnv)
     observations, infos = vector.reset(seed=5, options={"tasks": tasks})
     assert vector.tasks == tuple(infos["task"]) == tuple(tasks)
     played = [[(observations[i], 0.0, False, False)] for i in range(n)]
@@ -132,10 +137,8 @@ def test_an_instance_that_explodes_raises_in_the_caller_s_thread(tmp_path, monke
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_the_sb3_vector_plays_as_the_usual_one(n_threads):
-    from lifelong_rl.envs.factory import make_vec
-
-    usual = make_vec("walker2d", 3, seed=None, max_episode_steps=12)
-    ours = family("walker2d").make_sb3(3, n_threads=n_threads, max_episode_steps=12)
+    usual = TaskVecEnv([partial(make, "walker2d", max_episode_steps=12)] * 3)
+    ours = make_vec("walker2d", 3, n_threads=n_threads, max_episode_steps=12)
     tasks = tasks_of("walker2d", 3)
     for vector in (usual, ours):
         vector.seed(4)

@@ -1,7 +1,7 @@
 """n MuJoCo environments at once: our threads against one by one, Gymnasium's SyncVectorEnv and mujoco.rollout.
 
-Steps per second of CPU time and of the clock (the best of the segments, as other jobs share the machine), and how
-far a trajectory of ``mujoco.rollout`` is from the environment's own: it does not give back what the next step's
+Steps per second of CPU time, of all threads together (the clock says nothing while other jobs share the machine), and
+how far a trajectory of ``mujoco.rollout`` is from the environment's own: it does not give back what the next step's
 solver starts from.
 
     python benchmarks/mujoco_vector.py --output benchmarks/results/mujoco_vector.md
@@ -122,24 +122,19 @@ def ways(name: str, n: int) -> dict[str, Callable[[np.ndarray[Any, Any]], None]]
 
 
 def speeds(name: str, config: VectorConfig) -> list[str]:
-    """Give a row for each way: steps per second of CPU time (median) and of the clock (best)."""
+    """Give a row for each way: steps per second of CPU time, the median of the segments."""
     tried = ways(name, config.n)
     rng = np.random.default_rng(1)
     shape = (config.steps_per_segment, config.n, *(make(name).action_space.shape or ()))
-    found: dict[str, list[tuple[float, float]]] = {what: [] for what in tried}
+    found: dict[str, list[float]] = {what: [] for what in tried}
     for _ in range(config.n_segments):
         actions = rng.uniform(-1.0, 1.0, shape).astype(np.float32)
         for what, step in tried.items():
-            clock, cpu = time.perf_counter(), time.process_time()
+            start = time.process_time()
             for action in actions:
                 step(action)
-            steps = config.n * config.steps_per_segment
-            found[what].append((steps / (time.process_time() - cpu), steps / (time.perf_counter() - clock)))
-    lines = []
-    for what, pairs in found.items():
-        cpu_speeds, clock_speeds = zip(*pairs, strict=True)
-        lines.append(f"| `{name}` | {what} | {np.median(cpu_speeds):,.0f} | {max(clock_speeds):,.0f} |")
-    return lines
+            found[what].append(config.n * config.steps_per_segment / (time.process_time() - start))
+    return [f"| `{name}` | {what} | {np.median(speeds):,.0f} |" for what, speeds in found.items()]
 
 
 def drift(name: str, n_steps: int = 200) -> str:
@@ -172,8 +167,8 @@ def main(config: VectorConfig) -> None:
         f"gymnasium {gymnasium.__version__}, mujoco {version('mujoco')}, numpy {np.__version__}, "
         f"{os.cpu_count()} cores shared with other jobs.",
         "",
-        "| family | way | steps/s of CPU time, median | steps/s by the clock, best |",
-        "|---|---|---|---|",
+        "| family | way | steps/s of CPU time |",
+        "|---|---|---|",
         *(line for name in config.families for line in speeds(name, config)),
         "",
         "How far `mujoco.rollout` is from the environment: one instance, default task, 200 steps, the largest "

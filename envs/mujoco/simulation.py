@@ -170,7 +170,7 @@ class MujocoTaskEnv(TaskEnv):
 
     def effort(self, action: Any) -> Any:
         """Give the sum of the squared actions, clipped as MuJoCo clips them, in their own precision, as Gymnasium."""
-        return np.square(np.clip(action, -self.action_limit, self.action_limit)).sum()
+        return np.minimum(np.square(action), self.action_limit**2).sum()  # quicker than clipping first
 
     def draw(self) -> NDArray[np.uint8]:
         """Give the picture of the family's camera; RuntimeError where OpenGL is missing."""

@@ -1,15 +1,11 @@
 """What holds for every family that is one of Gymnasium's on MuJoCo: by default it is Gymnasium's, bit for bit."""
 
-import os
-import subprocess
-import sys
-
 import gymnasium
 import mujoco
 import numpy as np
 import pytest
 
-from lifelong_rl.envs import check_task_env, family, make
+from lifelong_rl.envs import family, make
 from lifelong_rl.envs.mujoco.model_xml import ModelXml
 
 GYMNASIUM_S = {
@@ -21,7 +17,6 @@ GYMNASIUM_S = {
 }
 """Gymnasium's environment of each family, and where in our observation its own begins."""
 FAMILIES = [*GYMNASIUM_S, "mujoco-pendulum-swing-up"]
-VELOCITY_FIRST = [name for name, (_, start) in GYMNASIUM_S.items() if start]
 
 
 @pytest.fixture(autouse=True)
@@ -75,12 +70,6 @@ def test_the_default_model_equals_gymnasium_s_array_for_array(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_family_keeps_the_protocol(name):
-    check_task_env(name, max_episode_steps=100)
-    check_task_env(name, max_episode_steps=70, n_steps=20, observe_task="vector")
-
-
-@pytest.mark.parametrize("name", FAMILIES)
 def test_standard_tasks_are_named_ones_then_a_sample(name):
     tasks = family(name).standard_tasks(14)
     assert len({task.id for task in tasks}) == len({task.name for task in tasks}) == 14
@@ -119,41 +108,3 @@ def test_wrong_tasks_are_refused(name):
         env.reset(options={"task": {first.name: first.high + 1.0}})
     with pytest.raises(ValueError, match="half-cheetah"):
         env.reset(options={"task": family("half-cheetah").task_space.default})
-
-
-def python(code, **environment):
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **environment}
-    )
-    return done.stdout + done.stderr
-
-
-def test_without_mujoco_the_error_names_the_extra():
-    code = f"""
-import sys
-sys.modules["mujoco"] = None
-from lifelong_rl.envs import make
-for name in {FAMILIES!r}:
-    try:
-        make(name)
-    except ImportError as error:
-        print(error)
-"""
-    lines = python(code).splitlines()
-    assert len(lines) == len(FAMILIES)
-    assert all('runs on MuJoCo, which is not installed: pip install "lifelong_rl[mujoco]".' in line for line in lines)
-
-
-def test_every_family_has_pictures_that_move_or_says_what_to_set():
-    code = f"""
-from lifelong_rl.envs import make
-for name in {FAMILIES!r}:
-    env = make(name, render_mode="rgb_array")
-    env.reset(seed=0)
-    first = env.render()
-    for _ in range(5):
-        env.step(env.action_space.high)
-    print(first.shape, first.dtype, (first != env.render()).any())
-"""
-    shown = python(code, MUJOCO_GL="egl", HOME=os.environ.get("HOME", "/"))
-    assert shown == "(480, 640, 3) uint8 True\n" * len(FAMILIES) or "MUJOCO_GL=" in shown.splitlines()[-1]

@@ -22,6 +22,7 @@ FAMILIES: dict[str, str] = {
     "cartpole-swing-up": "lifelong_rl.envs.cartpole_swing_up:CartPoleSwingUp",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
+    "lunar-lander": "lifelong_rl.envs.lunar_lander:LunarLander",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
     "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",

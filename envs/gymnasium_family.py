@@ -6,6 +6,7 @@ import atexit
 import copy
 import math
 import re
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
@@ -115,7 +116,10 @@ class GymnasiumFamily(TaskEnv):
         try:
             spec = copy.deepcopy(gymnasium.spec(cls.env_id))
             spec.max_episode_steps, spec.order_enforce = None, False  # a TaskEnv has both
-            return gymnasium.make(spec, disable_env_checker=True, **arguments)
+            with warnings.catch_warnings():
+                # Importing Box2D warns of how SWIG made it; where warnings are errors, Python crashes there.
+                warnings.filterwarnings("ignore", "builtin type .* has no __module__ attribute", DeprecationWarning)
+                return gymnasium.make(spec, disable_env_checker=True, **arguments)
         except DependencyNotInstalled as error:
             extra = next((name for name in ("box2d", "mujoco") if f".{name}." in str(spec.entry_point)), None)
             advice = f': pip install "lifelong_rl[{extra}]"' if extra else f": {error}"

@@ -46,9 +46,7 @@ def checked_action(action: Any, space: spaces.Space[Any]) -> Any:
             number = -1 + space.start
         if not 0 <= number - space.start < space.n:
             last = space.start + space.n - 1
-            raise ValueError(
-                f"a discrete action must be a whole number in {space.start} to {last}, found {action!r}."
-            )
+            raise ValueError(f"a discrete action must be a whole number, {space.start} to {last}, found {action!r}.")
         return number
     array = np.asarray(action, space.dtype)
     if array.shape != space.shape:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
+from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREEN, WHITE, Canvas
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
 
 STEP_LENGTH = 0.16
 """Longest move of one step: five steps from the origin to the compass goals."""
@@ -66,6 +68,7 @@ class PointGoal(TaskEnv):
         max_episode_steps: int = 12,
         observe_task: ObserveTask = "none",
         tasks: Sequence[Task] = (),
+        render_mode: RenderMode = None,
     ):
         self._is_discrete = self.check_action_kind(actions) == "discrete"
         self.action_space = (
@@ -75,7 +78,7 @@ class PointGoal(TaskEnv):
         self.max_episode_steps = max_episode_steps
         self._x = self._y = 0.0
         self._first_distance = 0.0
-        super().__init__(observe_task=observe_task, tasks=tasks)
+        super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
 
     def apply_task(self, params: Mapping[str, Value]) -> None:
         """Take over goal and start."""
@@ -115,6 +118,16 @@ class PointGoal(TaskEnv):
         if best - staying < 1e-9:  # the start is the goal: nothing to gain, only to lose
             return float(episode_return >= staying - 1e-9), is_success
         return min(1.0, max(0.0, (episode_return - staying) / (best - staying))), is_success
+
+    def draw(self) -> NDArray[np.uint8]:
+        """Give a picture: the goal with its circle of success (green), the task's start (grey), the point (blue)."""
+        canvas = Canvas(x_low=-ARENA, x_high=ARENA, y_low=-ARENA, width=400, height=400)
+        canvas.circle((self._goal_x, self._goal_y), SUCCESS_RADIUS, LIGHT_GREEN)
+        canvas.circle((self._goal_x, self._goal_y), 0.04, GREEN)
+        canvas.circle((self._start_x, self._start_y), START_NOISE, GREY)
+        canvas.circle((self._start_x, self._start_y), START_NOISE - 0.015, WHITE)
+        canvas.circle((self._x, self._y), 0.05, BLUE)
+        return canvas.picture()
 
     @classmethod
     def standard_tasks(cls, n: int) -> list[Task]:

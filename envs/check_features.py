@@ -1,0 +1,59 @@
+"""The rule of :func:`lifelong_rl.envs.check_task_env` that every feature does something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from lifelong_rl.envs.check_case import Case, TaskEnvError
+from lifelong_rl.envs.space import Feature, Value
+from lifelong_rl.envs.trajectory import play
+
+_N_DRAWN_SETTINGS = 8
+_MOST_INTEGERS = 6  # an integer feature with more values is tried like a real one
+
+
+def check_features(case: Case) -> None:
+    """Features: EVERY feature changes what an episode shows."""
+    space = case.space
+    drawn = space.decode_many(space.sample(_N_DRAWN_SETTINGS, np.random.default_rng(case.seed)))
+    settings = [task.params for task in (space.default, *drawn)]
+    for feature in space.features:
+        same = _indistinguishable(case, feature, settings)
+        if same:
+            raise TaskEnvError(
+                f"feature {feature.name!r} has no effect between {same[0]!r} and {same[1]!r}: {case.n_steps} steps "
+                f"are identical, with the others at their defaults and at {_N_DRAWN_SETTINGS} drawn settings. "
+                "Let apply_task recompute everything that is derived from it, or drop the feature."
+            )
+
+
+def _indistinguishable(
+    case: Case, feature: Feature, settings: Sequence[Mapping[str, Value]]
+) -> tuple[Value, Value] | None:
+    """Give two values of the feature that no setting of the others tells apart, or None."""
+    env = case.make_plain()
+    actions = case.actions(env, case.n_steps)
+    values = _telling_values(feature)
+    pairs = list(combinations(range(len(values)), 2))
+    for setting in settings:
+        played = [
+            play(env, actions, seed=case.seed, task=case.space.task({**setting, feature.name: value}))
+            for value in values
+        ]
+        pairs = [(i, j) for i, j in pairs if played[i] == played[j]]
+        if not pairs:
+            return None
+    return values[pairs[0][0]], values[pairs[0][1]]
+
+
+def _telling_values(feature: Feature) -> list[Value]:
+    if feature.kind == "category":
+        return list(feature.choices)
+    if feature.n_values is not None and feature.n_values <= _MOST_INTEGERS:
+        return feature.from_unit((np.arange(feature.n_values) + 0.5) / feature.n_values)
+    default = feature.to_unit(feature.default)
+    probes = [unit for unit in (0.0, 0.5, 1.0) if abs(unit - default) > 0.1]  # nearer ones may well look the same
+    return [feature.default, *feature.from_unit(np.array(probes))]

@@ -80,7 +80,8 @@ def main(config: LearningConfig) -> None:
     lines = [
         "# PPO on the stock lunar lander",
         "",
-        f"`python benchmarks/lunar_lander_ppo.py --seed {config.seed}`: {N_ENVS} environments, {SETTINGS}, one thread.",
+        f"`python benchmarks/lunar_lander_ppo.py --seed {config.seed}`: {N_ENVS} environments, one thread;",
+        f"{', '.join(f'{name} {value}' for name, value in SETTINGS.items())}.",
         f"Each row: {config.eval_episodes} episodes without exploration, seeds 0 to {config.eval_episodes - 1}.",
         "",
         "| steps | mean return | standard deviation | success rate | minutes, other jobs running |",

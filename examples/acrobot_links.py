@@ -1,4 +1,4 @@
-"""Any Gymnasium environment as a task family: an acrobot whose links and motor are the task, and PPO on two of them."""
+"""Any Gymnasium environment as a task family: an acrobot whose links and motor are the task, and PPO on two tasks."""
 
 from __future__ import annotations
 

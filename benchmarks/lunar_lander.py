@@ -17,7 +17,6 @@ from gymnasium.envs.box2d.lunar_lander import heuristic
 
 from lifelong_rl.envs import TaskEnv, make
 
-
 DISCRETE = SimpleNamespace(unwrapped=SimpleNamespace(continuous=False))
 """All that Gymnasium's controller asks of an environment."""
 

@@ -29,6 +29,8 @@ class _OfTheActionSpace:
     """``action_kinds`` of a family that does not say them: of its environment, which is made to be asked."""
 
     def __get__(self, instance: object, owner: type[GymnasiumFamily]) -> tuple[ActionKind, ...]:
+        if owner is GymnasiumFamily:
+            raise AttributeError("GymnasiumFamily itself has no environment whose action kinds it could name.")
         return _action_kinds(owner)  # type: ignore[arg-type]  # mypy takes the class for an instance
 
 
@@ -113,6 +115,9 @@ class GymnasiumFamily(TaskEnv):
     @classmethod
     def make_environment(cls, **arguments: Any) -> gymnasium.Env[Any, Any]:
         """Give a new environment; a family may wrap it here, as in ``FlattenObservation(super()...)``."""
+        for name in ("env_id", "features"):
+            if not hasattr(cls, name):
+                raise ValueError(f"{cls.__name__} must declare {name}, as every GymnasiumFamily does.")
         try:
             spec = copy.deepcopy(gymnasium.spec(cls.env_id))
             spec.max_episode_steps, spec.order_enforce = None, False  # a TaskEnv has both

@@ -320,6 +320,21 @@ def test_a_family_without_returns_says_what_to_declare():
         Bare()
 
 
+@pytest.mark.parametrize(
+    ("missing", "attributes"), [("env_id", {"features": {}}), ("features", {"env_id": "Taxi-v3"})]
+)
+def test_a_family_that_lacks_a_declaration_says_which(missing, attributes):
+    with pytest.raises(ValueError, match=f"Half must declare {missing}"):
+        type("Half", (GymnasiumFamily,), attributes)()
+
+
+def test_a_choice_may_be_a_boolean_argument():
+    class Lake(FrozenLake):
+        features = {Feature.category("is_slippery", (True, False), True): Argument("is_slippery")}
+
+    check_task_env(Lake)
+
+
 def test_a_constant_of_the_module_cannot_be_a_feature():
     class Walker(GymnasiumFamily):
         env_id = "BipedalWalker-v3"

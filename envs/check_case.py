@@ -1,4 +1,4 @@
-"""What the rules of :func:`lifelong_rl.envs.check_task_env` share: the family that is tried, and the error they raise."""
+"""What the rules of :func:`lifelong_rl.envs.check_task_env` share: the family that is tried, and their errors."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from lifelong_rl.envs import FAMILIES, check_task_env, family
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "environments"
-NAMES = sorted(page.stem for page in PAGES.glob("*.md") if page.stem not in ("index", "your-own"))
+NAMES = sorted(page.stem for page in PAGES.glob("*.md") if page.stem not in ("index", "test-sets", "your-own"))
 INDEX = (PAGES / "index.md").read_text()
 
 

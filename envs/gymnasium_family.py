@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 from lifelong_rl.envs.gymnasium_spaces import action_kind, checked_action, observations_of
 from lifelong_rl.envs.gymnasium_targets import Argument, Target
 from lifelong_rl.envs.lookup import MissingExtraError
-from lifelong_rl.envs.mujoco.model_field import ModelField, is_unstable, recompute_constants
+from lifelong_rl.envs.mujoco.model_field import ModelField, has_model, is_unstable, recompute_constants
+from lifelong_rl.envs.mujoco.simulation import SET_OPENGL, has_opengl
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, NoPicturesHereError, Observation, ObserveTask, RenderMode, TaskEnv
+
+_SET_SDL = "Without a screen, set the environment variable SDL_VIDEODRIVER=dummy before Python starts."
 
 
 class _OfTheActionSpace:
@@ -101,8 +104,6 @@ class GymnasiumFamily(TaskEnv):
         self._at_exit = partial(_close, weakref.ref(self))
         self.last_info: dict[str, Any] = {}
         """The environment's own info of the last step, for a score_episode that needs it."""
-        if render_mode is not None and render_mode not in self._inner.metadata.get("render_modes", ()):
-            raise ValueError(f"{self.env_id} has no pictures: it does not know the render mode {render_mode!r}.")
         self.action_space = self._inner.action_space
         self.observation_space, self._convert = observations_of(self._inner.observation_space, self.env_id)
         self.max_episode_steps = self._limit(max_episode_steps)
@@ -124,6 +125,7 @@ class GymnasiumFamily(TaskEnv):
             with warnings.catch_warnings():
                 # Importing Box2D warns of how SWIG made it; where warnings are errors, Python crashes there.
                 warnings.filterwarnings("ignore", "builtin type .* has no __module__ attribute", DeprecationWarning)
+                warnings.filterwarnings("ignore", ".*is not in the possible render_modes")  # then draw() says so
                 return gymnasium.make(spec, disable_env_checker=True, **arguments)
         except DependencyNotInstalled as error:
             extra = next((name for name in ("box2d", "mujoco") if f".{name}." in str(spec.entry_point)), None)
@@ -196,15 +198,19 @@ class GymnasiumFamily(TaskEnv):
     # The rest is private
 
     def _render(self) -> Any:
+        if "rgb_array" not in self._inner.metadata.get("render_modes", ()):
+            raise NoPicturesHereError(
+                f"{self.env_id} has no pictures: it does not offer the render mode 'rgb_array'."
+            )
+        is_on_mujoco = has_model(self._inner.unwrapped)
+        if is_on_mujoco and not has_opengl():  # GLFW would fail, and end the whole process at its next try
+            raise NoPicturesHereError(f"{self.env_id} cannot draw here (there is no screen). {SET_OPENGL}")
         try:
             return self._inner.render()
-        except DependencyNotInstalled:
-            raise
-        except Exception as error:  # each backend of OpenGL fails in its own way
-            raise RuntimeError(
-                f"{self.env_id} cannot draw here ({type(error).__name__}: {error}). Without a screen, set the "
-                "environment variable MUJOCO_GL=egl (or osmesa) for MuJoCo, SDL_VIDEODRIVER=dummy for pygame, before "
-                "Python starts."
+        except Exception as error:  # a missing package, screen or library shows in many ways
+            raise NoPicturesHereError(
+                f"{self.env_id} cannot draw here ({type(error).__name__}: {error}). "
+                f"{SET_OPENGL if is_on_mujoco else _SET_SDL}"
             ) from error
 
     def _remake(self, arguments: dict[str, Any]) -> None:

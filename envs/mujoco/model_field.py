@@ -126,6 +126,11 @@ def _explosions() -> slice:
     return slice(int(kinds.mjWARN_BADQPOS), int(kinds.mjWARN_BADQACC) + 1)
 
 
+def has_model(env: Any) -> bool:
+    """Say whether an unwrapped environment runs on MuJoCo, without importing it."""
+    return type(getattr(env, "model", None)).__module__.partition(".")[0] == "mujoco"
+
+
 def _member(holder: Any, name: str) -> Any:
     if not hasattr(holder, name):
         raise unknown_name("field of the MuJoCo model", name, _fields(holder))

@@ -18,7 +18,7 @@ EXTRAS = {"mujoco": "mujoco", "minigrid": "minigrid", "Box2D": "box2d", "metawor
 NEEDING = {
     "mujoco": [name for name, path in FAMILIES.items() if ".mujoco." in path],
     "minigrid": [name for name, path in FAMILIES.items() if "minigrid" in path],
-    "Box2D": [name for name, path in FAMILIES.items() if ".walkers." in path],
+    "Box2D": [name for name, path in FAMILIES.items() if ".walkers." in path or "lunar_lander" in path],
     "metaworld": [name for name, path in FAMILIES.items() if "metaworld" in path],
 }
 APART = NEEDING["metaworld"]

@@ -2,6 +2,11 @@
 
 # ruff: noqa: RUF012  # a declaration is never changed
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import gymnasium
 import numpy as np
 import pytest
@@ -161,6 +166,34 @@ def test_a_simulation_that_explodes_is_an_error_that_names_the_task():
     env._inner.unwrapped.data.qvel[:] = 1e12
     with pytest.raises(FloatingPointError, match="the simulation of 'light' became unstable"):
         env.step(np.zeros(1))
+
+
+PICTURES = """
+import sys
+sys.path.insert(0, {folder!r})
+from test_model_field import DoublePendulum
+env, other = DoublePendulum(render_mode="rgb_array"), DoublePendulum(render_mode="rgb_array")
+env.reset(seed=0)
+other.reset(seed=1)
+try:
+    first = env.render().copy()
+    env.step([1.0])
+    other.close()
+    print(first.shape, first.dtype, (first != env.render()).any())
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_pictures_are_gymnasium_s_or_the_error_says_what_to_set():
+    code = PICTURES.format(folder=str(Path(__file__).parent))
+    for backend in ("egl", "", "disable"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"MUJOCO_GL": backend}
+        )
+        assert done.stdout == "(480, 480, 3) uint8 True\n" or "MUJOCO_GL=egl (or osmesa)" in done.stdout, done.stderr
+        assert backend == "disable" or "Error" not in done.stderr  # there Gymnasium's renderer fails half made
+    assert "MUJOCO_GL=egl (or osmesa)" in done.stdout
 
 
 MISTAKES = {

@@ -80,8 +80,8 @@ def main(config: LearningConfig) -> None:
     lines = [
         "# PPO on the stock lunar lander",
         "",
-        f"`python benchmarks/lunar_lander_ppo.py --seed {config.seed}`: {N_ENVS} environments, one thread;",
-        f"{', '.join(f'{name} {value}' for name, value in SETTINGS.items())}.",
+        f"`python benchmarks/lunar_lander_ppo.py --seed {config.seed} --minutes {config.minutes:g}`:",
+        f"{N_ENVS} environments, one thread, {', '.join(f'{name} {value}' for name, value in SETTINGS.items())}.",
         f"Each row: {config.eval_episodes} episodes without exploration, seeds 0 to {config.eval_episodes - 1}.",
         "",
         "| steps | mean return | standard deviation | success rate | minutes, other jobs running |",

@@ -90,7 +90,7 @@ def check_task_env(family_or_name: type[TaskEnv] | str, *, seed: int = 0, n_step
     - features: EVERY feature changes a trajectory (observations, rewards or endings) between each two of its low,
       middle, default and high value (of those that differ from the default by a tenth of the range; all choices, and
       all of up to 6 integers), with the other features at their defaults, or one category at another choice and the
-      rest at their defaults, or else at one of 8 drawn settings. What ``n_steps`` random actions do not tell
+      rest at their defaults, or else at one of 64 drawn settings. What ``n_steps`` random actions do not tell
       apart, 600 may in which each action comes ten times. The task that ``observe_task`` appends does not count;
     - pictures: where the constructor takes ``render_mode`` and the family writes ``draw``, pictures are uint8 of
       shape (height, width, 3), differ between tasks or over time, stay as they were given, and drawing changes

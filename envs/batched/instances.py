@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -162,7 +163,7 @@ class Instances:
 
     def replay(self, i: int, seed: int, tasks: Sequence[Task], actions: Sequence[Any]) -> Observation:
         """Bring instance i to where these actions led, and give the observation there; see ``TaskEnv.replay``."""
-        single = self.family.copy()
+        single = copy.copy(self.family)  # what an episode changes is rebound, never written into
         observation = single.replay(seed, tasks, actions)
         if self._state is None:
             self.start(np.arange(self.n))

@@ -241,7 +241,7 @@ def main() -> None:
         "# PPO on the classic and point families",
         "",
         "`OMP_NUM_THREADS=1 python benchmarks/classic_learning.py --folder benchmarks/results`: PPO of "
-        "Stable-Baselines3 on `make_vec`, default tasks, until 90 % of 20 episodes without exploration are successes; "
+        "Stable-Baselines3 on `make_vec`, default tasks, until 90 % of 20 episodes without exploration succeed; "
         "steps and CPU seconds of training, without the evaluations. Success rate, score and return are those of 100 "
         "episodes with other seeds afterwards; mastered: a success rate of at least 0.9 there.",
         f"Python {platform.python_version()}, gymnasium {gymnasium.__version__}, stable_baselines3 "

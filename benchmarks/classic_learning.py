@@ -92,7 +92,7 @@ RECIPES: dict[str, Recipe] = {
         2_000,
         dict(
             n_steps=8,
-            batch_size=256,
+            batch_size=8,
             gamma=0.9999,
             learning_rate=7.77e-5,
             ent_coef=0.00429,

@@ -166,7 +166,9 @@ class Instances:
         single = copy.copy(self.family)  # what an episode changes is rebound, never written into
         observation = single.replay(seed, tasks, actions)
         if self._state is None:
+            queued, self._queued = self._queued, [None] * self.n  # which waits for the reset of an instance itself
             self.start(np.arange(self.n))
+            self._queued = queued
         self._take_over(i, single.task)
         self._write(np.array([i]), single.state)
         self._rngs[i] = single.np_random

@@ -30,6 +30,7 @@ THEIRS = {
     "half-cheetah-terrain": "HalfCheetah-v5",
     "hopper": "Hopper-v5",
     "mujoco-pendulum-swing-up": "InvertedPendulum-v5",
+    "lunar-lander": "LunarLander-v3",
     "pendulum-physics": "Pendulum-v1",
     "reacher": "Reacher-v5",
     "walker2d": "Walker2d-v5",
@@ -54,6 +55,7 @@ class BenchmarkConfig:
         "ant",
         "reacher",
         "mujoco-pendulum-swing-up",
+        "lunar-lander",
         "pusher",
     )
     """Families to time."""

@@ -30,9 +30,10 @@ class StagedTask(TaskEnv):
 
     Each stage needs one of four skills: the first stage ``first_skill``, each next one the next skill, in a circle.
     The right skill succeeds with the stage's chance, which goes in equal steps from ``first_chance`` at the first
-    stage to ``last_chance`` at the last; another skill always fails. After a success comes the next stage; after a
-    failure the same stage again, the previous one or the first, as ``fall_back`` says. ``retries`` failures are
-    survived: with 0 the first one ends the episode, and the chance of the full task is the product of the stages'.
+    stage to ``last_chance`` at the last; another skill always fails. After a success comes the next stage; a failure
+    undoes the fraction ``fall_back`` of the stages done, rounded up: with 0 the same stage comes again, with 1 the
+    first. ``retries`` failures are survived: with 0 the first one ends the episode, and the chance of the full task
+    is the product of the stages'.
 
     Observation: the stage, one-hot (8 numbers); the margin of the last attempt, which is its chance minus the number
     in [0, 1] that was drawn for it (a success above 0); the retries left over 8. Actions: "discrete", the skill,
@@ -53,7 +54,7 @@ class StagedTask(TaskEnv):
             Feature.real("first_chance", 0.5, 1.0, 0.9),
             Feature.real("last_chance", 0.5, 1.0, 0.9),
             Feature.integer("retries", 0, MOST_RETRIES, 2),
-            Feature.category("fall_back", ("same", "previous", "first"), "previous"),
+            Feature.real("fall_back", 0.0, 1.0, 0.5),
         ],
     )
     action_kinds = ("discrete", "continuous")
@@ -81,7 +82,7 @@ class StagedTask(TaskEnv):
         self._chances = stage_chances(params)
         self._first_skill = int(params["first_skill"])
         self._retries = int(params["retries"])
-        self._fall_back = str(params["fall_back"])
+        self._fall_back = float(params["fall_back"])
 
     def start_episode(self) -> Observation:
         """Start before the first stage; nothing is drawn."""
@@ -196,7 +197,7 @@ def full_success_chance(params: Mapping[str, Any]) -> float:
     for _ in range(int(params["retries"]) + 1):
         following, from_stage = 1.0, [0.0] * len(chances)
         for i in reversed(range(len(chances))):
-            behind = fewer[_stage_after_failure(i, str(params["fall_back"]))]
+            behind = fewer[_stage_after_failure(i, float(params["fall_back"]))]
             following = from_stage[i] = chances[i] * following + (1.0 - chances[i]) * behind
         fewer = from_stage
     return fewer[0]
@@ -205,8 +206,8 @@ def full_success_chance(params: Mapping[str, Any]) -> float:
 _DIRECTIONS = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
 
 
-def _stage_after_failure(stage: int, fall_back: str) -> int:
-    return {"same": stage, "previous": max(0, stage - 1), "first": 0}[fall_back]
+def _stage_after_failure(stage: int, fall_back: float) -> int:
+    return stage - math.ceil(fall_back * stage)
 
 
 def _box(canvas: Canvas, left: float, right: float, bottom: float, top: float, colour: tuple[int, int, int]) -> None:

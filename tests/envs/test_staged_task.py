@@ -61,9 +61,9 @@ def test_a_wrong_skill_always_fails_and_without_retries_that_is_the_end():
 @pytest.mark.parametrize(
     ("fall_back", "rewards", "recoveries"),
     [
-        ("same", [0.25, 0.25, 0.0, 0.25, 0.25], 1),
-        ("previous", [0.25, 0.25, -0.25, 0.25, 0.25, 0.25], 1),
-        ("first", [0.25, 0.25, -0.5, 0.25, 0.25, 0.25, 0.25], 1),
+        (0.0, [0.25, 0.25, 0.0, 0.25, 0.25], 1),
+        (0.5, [0.25, 0.25, -0.25, 0.25, 0.25, 0.25], 1),
+        (1.0, [0.25, 0.25, -0.5, 0.25, 0.25, 0.25, 0.25], 1),
     ],
 )
 def test_a_failed_stage_returns_to_an_earlier_one_and_doing_it_later_is_a_recovery(fall_back, rewards, recoveries):
@@ -76,8 +76,17 @@ def test_a_failed_stage_returns_to_an_earlier_one_and_doing_it_later_is_a_recove
     assert (info["failures"], info["recoveries"], info["stage_reached"]) == (1, recoveries, 4)
 
 
+@pytest.mark.parametrize(("fall_back", "after"), [(0.0, 4), (0.25, 3), (0.3, 2), (0.5, 2), (1.0, 0)])
+def test_a_failure_undoes_a_fraction_of_the_stages_rounded_up(fall_back, after):
+    env = prepared(n_stages=5, fall_back=fall_back, **SURE)
+    env.reset()
+    for _ in range(4):
+        env.step(right(env))
+    assert env.step(wrong(env))[0][:8].argmax() == after
+
+
 def test_the_score_keeps_the_furthest_stage_and_the_return_the_last():
-    env = prepared(n_stages=4, fall_back="first", retries=1, **SURE)
+    env = prepared(n_stages=4, fall_back=1.0, retries=1, **SURE)
     choices = iter([right, right, wrong, right, wrong])
     rewards, info = play(env, lambda env: next(choices)(env))
 
@@ -125,7 +134,7 @@ def test_full_success_is_the_product_of_the_stages_without_retries_and_more_with
     assert with_retries > without + 0.1 and recoveries > 0.1
 
 
-@pytest.mark.parametrize("fall_back", ["same", "previous", "first"])
+@pytest.mark.parametrize("fall_back", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("retries", [1, 3, 8])
 def test_the_computed_chance_of_full_success_is_what_an_oracle_reaches(fall_back, retries):
     task = {"n_stages": 6, "first_chance": 0.6, "last_chance": 0.8, "retries": retries, "fall_back": fall_back}
@@ -142,13 +151,13 @@ def test_the_computed_chance_by_hand():
         return full_success_chance(space.task(two | task).params)
 
     assert chance(retries=0) == pytest.approx(0.8 * 0.5)
-    assert chance(retries=1, fall_back="same") == pytest.approx(0.8 * (0.5 + 0.5 * 0.5) + 0.2 * 0.8 * 0.5)
-    assert chance(retries=1, fall_back="first") == pytest.approx(0.8 * (0.5 + 0.5 * 0.4) + 0.2 * 0.4)
-    assert chance(retries=1, fall_back="previous") == chance(retries=1, fall_back="first")
+    assert chance(retries=1, fall_back=0.0) == pytest.approx(0.8 * (0.5 + 0.5 * 0.5) + 0.2 * 0.8 * 0.5)
+    assert chance(retries=1, fall_back=1.0) == pytest.approx(0.8 * (0.5 + 0.5 * 0.4) + 0.2 * 0.4)
+    assert chance(retries=1, fall_back=0.5) == chance(retries=1, fall_back=1.0)
 
 
 def test_no_task_takes_longer_than_the_time_limit():
-    env = prepared(n_stages=8, retries=8, fall_back="first", **SURE)
+    env = prepared(n_stages=8, retries=8, fall_back=1.0, **SURE)
     at_the_last = lambda env: wrong(env) if env.right_skill == 3 and env._stage == 7 else right(env)  # noqa: E731
     rewards, info = play(env, at_the_last)
 

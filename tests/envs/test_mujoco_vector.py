@@ -157,6 +157,20 @@ def test_the_sb3_vector_plays_as_the_usual_one(n_threads):
     ours.close()
 
 
+def test_an_instance_of_the_sb3_vector_is_replayed_to_where_it_was():
+    first, second = tasks_of("hopper", 2)
+    vector, again = (make_vec("hopper", 2, max_episode_steps=15, n_threads=2) for _ in range(2))
+    vector.env_method("queue_task", first, 3, indices=[1])
+    vector.reset()
+    vector.env_method("queue_task", second, indices=[1])
+    actions = [0.0 * action for action in actions_of(make_vector("hopper", 2), 25)]  # up to the middle of an episode
+    for action in actions:
+        observations, *_ = vector.step(action)
+    (found,) = again.env_method("replay", 3, [first, second], [action[1] for action in actions], indices=[1])
+    np.testing.assert_array_equal(found, observations[1])
+    assert vector.get_attr("task", indices=[1]) == again.get_attr("task", indices=[1]) == [second]
+
+
 def test_seeds_of_the_sb3_vector_are_those_of_its_instances():
     vector = family("hopper").make_sb3(2, [7, 8])
     again = family("hopper").make_sb3(2, [7, 8])

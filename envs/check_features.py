@@ -13,7 +13,8 @@ from lifelong_rl.envs.space import Feature, Value
 from lifelong_rl.envs.task_env import TaskEnv
 from lifelong_rl.envs.trajectory import play
 
-_N_DRAWN_SETTINGS = 8
+_N_DRAWN_SETTINGS = 64  # some features act only where several others let them; most show in the first setting
+_N_FIRST_SETTINGS = 10  # that are tried with held actions, too, before all others
 _N_HELD_STEPS = 600
 _HELD_FOR = 10
 _MOST_INTEGERS = 6  # an integer feature with more values is tried like a real one
@@ -43,10 +44,12 @@ def _indistinguishable(
     env = case.make_plain()
     values = _telling_values(feature)
     pairs = list(combinations(range(len(values)), 2))
-    for actions in (case.actions(env, case.n_steps), _held_actions(case, env)):
-        for setting in settings:
-            tasks = [case.space.task({**setting, feature.name: value}) for value in values]
-            played = [play(env, actions, seed=case.seed, task=task) for task in tasks]
+    usual, held = case.actions(env, case.n_steps), _held_actions(case, env)
+    first, others = settings[:_N_FIRST_SETTINGS], settings[_N_FIRST_SETTINGS:]
+    for actions, tried in ((usual, first), (held, first), (usual, others)):
+        for setting in tried:
+            tasks = {i: case.space.task({**setting, feature.name: values[i]}) for pair in pairs for i in pair}
+            played = {i: play(env, actions, seed=case.seed, task=task) for i, task in tasks.items()}
             pairs = [(i, j) for i, j in pairs if played[i] == played[j]]
             if not pairs:
                 return None

@@ -69,7 +69,7 @@ def cartpole_accelerations(state: CartPoleState, force: Any, body: CartPoleBody,
 
 def cartpole_picture(state: CartPoleState, body: CartPoleBody) -> NDArray[np.uint8]:
     """Give a picture of cart and pole on their track."""
-    canvas = Canvas(x_low=-2.6, x_high=2.6, y_low=-1.6, width=480, height=320)
+    canvas = Canvas(x_low=-2.6, x_high=2.6, y_low=-1.0, width=480, height=320)
     canvas.line([(-2.6, -0.15), (2.6, -0.15)], GREY)
     for end in (-CARTPOLE_X_LIMIT, CARTPOLE_X_LIMIT):
         canvas.line([(end, -0.3), (end, 0.0)], GREY)

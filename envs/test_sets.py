@@ -23,9 +23,13 @@ LARGEST_GRID = 100
 LARGEST_SET = 10_000
 """Tasks of any test set, at most: a grid over many features is soon larger than anybody meant."""
 
+_UP_TO_3 = {"stump_height": [0.0, 3.0]}  # the papers test so, however high the stumps of the training are
+
 TEST_SETS: dict[str, dict[str, Any]] = {
     "stump-tracks/uniform-50": {"kind": "uniform", "n": 50, "seed": DEFAULT_SEED},
-    "stump-tracks/grid-100": {"kind": "grid", "per_axis": {"stump_height": 10, "obstacle_spacing": 10}},
+    "stump-tracks/grid-100": {"kind": "grid", "per_axis": 10},
+    "stump-tracks-hard/uniform-50": {"kind": "uniform", "n": 50, "seed": DEFAULT_SEED, "bounds": _UP_TO_3},
+    "stump-tracks-hard/grid-100": {"kind": "grid", "per_axis": 10, "bounds": _UP_TO_3},
     "hexagon-tracks/uniform-50": {"kind": "uniform", "n": 50, "seed": DEFAULT_SEED},
     "hexagon-tracks/uniform-400": {"kind": "uniform", "n": 400, "seed": DEFAULT_SEED},
 }

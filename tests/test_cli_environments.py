@@ -1,6 +1,8 @@
 """Environment families on the command line: check-env, test-set, and families that a user wrote."""
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -18,6 +20,7 @@ import numpy as np
 from gymnasium import spaces
 
 from lifelong_rl.envs import Feature, TaskEnv, TaskSpace
+from lifelong_rl.envs.task_env import NoPicturesHereError
 
 
 class Slide(TaskEnv):
@@ -64,6 +67,11 @@ class Nameless(Slide):
     action_kinds = ()
 
 
+class Unseen(Slide):
+    def draw(self):
+        raise NoPicturesHereError("there is no screen.")
+
+
 class Raises(Slide):
     def queue_task(self, task, seed=None):
         return {}["boom"]
@@ -88,7 +96,7 @@ def test_a_good_family_gets_a_line_a_rule_and_status_0(place, capsys):
     *lines, last = capsys.readouterr().out.splitlines()
 
     assert len(lines) == 1 + len(RULES) and all(line.startswith("ok ") for line in lines)
-    assert last == "my_families:Slide keeps all rules that were checked."
+    assert last == "my_families:Slide keeps all rules."
 
 
 def test_a_bad_family_is_told_each_rule_that_it_breaks_and_gets_status_1(place, capsys):
@@ -108,6 +116,24 @@ def test_a_family_of_a_broken_declaration_is_told_this_alone(place, capsys):
 
     assert first.startswith("BROKEN  Declaration") and "needs a class attribute action_kinds" in why
     assert last == "my_families:Nameless breaks 1 rule."
+
+
+def test_a_rule_that_cannot_be_checked_here_is_skipped_with_the_reason(place, capsys):
+    assert main(["check-env", "my_families:Unseen"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+
+    (at,) = [i for i, line in enumerate(lines) if line.startswith("skipped Pictures")]
+    assert "the pictures of Unseen, as there is no screen." in lines[at + 1]
+    assert last == "my_families:Unseen keeps all rules that can be checked here."
+
+
+def test_a_family_that_cannot_be_made_here_is_one_error():
+    code = "import sys\nfrom lifelong_rl.cli import main\nsys.exit(main(['check-env', 'half-cheetah']))"
+    environment = os.environ | {"MUJOCO_GL": "no-such-library"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: MuJoCo does not import") and "MUJOCO_GL='no-such-library'" in line
 
 
 def test_what_a_family_raises_is_the_rule_that_it_breaks(place, capsys):

@@ -73,7 +73,8 @@ class ActionReader:
                 f"the discrete actions of {n} instances are whole numbers of shape ({n},), found shape "
                 f"{choices.shape} and type {choices.dtype}."
             )
-        if choices.min() < 0 or choices.max() >= self._n_choices:
+        # One look at all: as unsigned numbers, negative ones are the largest
+        if choices.astype(np.uint64).max() >= self._n_choices:
             wrong = (choices < 0) | (choices >= self._n_choices)
             if ignored is not None:
                 choices, wrong = np.where(ignored, 0, choices), wrong & ~ignored

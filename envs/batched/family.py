@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -45,14 +45,6 @@ class BatchedTaskEnv(TaskEnv):
         tasks: Sequence[Task] = (),
     ):
         """Finish construction; a family calls it last, with its own observation and action space set."""
-        # What copy() makes another one of; the family's own options are read back from the attributes of their names
-        self._options: dict[str, Any] = {
-            "actions": actions,
-            "max_episode_steps": max_episode_steps,
-            "render_mode": render_mode,
-            "observe_task": observe_task,
-            "tasks": tasks,
-        }
         self.is_discrete = self.check_action_kind(actions) == "discrete"
         self.max_episode_steps = max_episode_steps
         self.action_reader = ActionReader(self.action_space)
@@ -157,10 +149,6 @@ class BatchedTaskEnv(TaskEnv):
         return self.picture(self.state, self.present_physics)
 
     # What playing over arrays needs of it
-
-    def copy(self) -> Self:
-        """Give a new environment with the same options."""
-        return type(self)(**self._options)
 
     def physics_of(self, task: Task) -> Any:
         """Give the physics of a task."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,9 +17,8 @@ from lifelong_rl.envs.task_env import Observation, TaskLike
 
 
 class Scores(NamedTuple):
-    """What k finished episodes showed, arrays of shape (k,)."""
+    """What the present episodes showed, arrays of shape (n,); they count where an episode has ended."""
 
-    task: NDArray[np.object_]
     score: NDArray[np.float64]
     success: NDArray[np.bool_]
     episode_return: NDArray[np.float64]
@@ -46,6 +46,7 @@ class Instances:
         self._physics = type(family.present_physics)._make(self._physics_rows)
         self._state_rows: NDArray[np.float64] | None = None  # (state size, n) once episodes have begun
         self._state: Any = None  # the same arrays by name
+        (self._observation_size,) = family.observation_space.shape or (0,)
         suffix = family.suffix_of(family.task)
         self._suffixes = None if suffix is None else np.repeat(suffix[None], n, axis=0)
 
@@ -80,31 +81,36 @@ class Instances:
         who: NDArray[np.intp],
         tasks: Sequence[Task | None] | None = None,
         seeds: Sequence[int | None] | None = None,
-    ) -> None:
-        """Start new episodes of the instances ``who``, shape (k,).
+    ) -> NDArray[np.float32]:
+        """Start new episodes of the instances ``who``, shape (k,); gives their observations, (k, observation size).
 
         tasks, seeds: one for each of ``who``. As with the single environment, an instance whose task is None takes
         the queued one, with its seed, else keeps the present one; a seed makes a new generator.
         """
         if self._state_rows is None and len(who) < self.n:
             raise RuntimeError("no episodes are under way: reset all instances before some of them.")
-        draws = np.empty((len(who), self.family.n_draws))
-        for k, i in enumerate(who.tolist()):
-            task, seed = tasks[k] if tasks else None, seeds[k] if seeds else None
-            queued = self._queued[i]
-            if task is None and queued is not None:
-                self._queued[i] = None
-                task, seed = queued[0], queued[1] if seed is None else seed
-            if task is not None:
-                self._take_over(i, task)
-            if seed is not None:
-                self._rngs[i] = seeding.np_random(seed)[0]
-            self.family.draw_start(self._rngs[i] or self.rng(i), draws[k])
+        draws, draw = np.empty((len(who), self.family.n_draws)), self.family.draw_start
+        for k, (i, row) in enumerate(zip(who.tolist(), draws, strict=True)):
+            if tasks or seeds or self._queued[i]:
+                self._prepare(i, tasks[k] if tasks else None, seeds[k] if seeds else None)
+            draw(self._rngs[i] or self.rng(i), row)
         physics = type(self._physics)._make(self._physics_rows[:, who])
         state = self.family.begin(draws.T, physics, ARRAYS)
         self._write(who, state)
         self.lengths[who] = 0
         self.returns[who] = 0.0
+        suffixes = None if self._suffixes is None else self._suffixes[who]
+        return self._observed(state, physics, suffixes, len(who))
+
+    def _prepare(self, i: int, task: Task | None, seed: int | None) -> None:
+        queued = self._queued[i]
+        if task is None and queued is not None:
+            self._queued[i] = None
+            task, seed = queued[0], queued[1] if seed is None else seed
+        if task is not None:
+            self._take_over(i, task)
+        if seed is not None:
+            self._rngs[i] = seeding.np_random(seed)[0]
 
     def _write(self, who: NDArray[np.intp], state: Any) -> None:
         if self._state_rows is None:
@@ -135,35 +141,34 @@ class Instances:
 
     def observations(self) -> NDArray[np.float32]:
         """Give the observations of all instances, shape (n, observation size); the array is the caller's."""
-        numbers = self.family.observe(self._state, self._physics, ARRAYS)
-        (size,) = self.family.observation_space.shape or (0,)
-        observations = np.empty((self.n, size), dtype=np.float32)
+        return self._observed(self._state, self._physics, self._suffixes, self.n)
+
+    def _observed(self, state: Any, physics: Any, suffixes: Observation | None, n: int) -> NDArray[np.float32]:
+        numbers = self.family.observe(state, physics, ARRAYS)
+        observations = np.empty((n, self._observation_size), dtype=np.float32)
         for column, number in enumerate(numbers):
             observations[:, column] = number
-        if self._suffixes is not None:
-            observations[:, len(numbers) :] = self._suffixes
+        if suffixes is not None:
+            observations[:, len(numbers) :] = suffixes
         return observations
 
-    def scores(self, who: NDArray[np.intp]) -> Scores:
-        """Give what the episodes of ``who``, shape (k,), showed; to be asked at their ends."""
-        assert self._state_rows is not None
-        state = type(self._state)._make(self._state_rows[:, who])
-        physics = type(self._physics)._make(self._physics_rows[:, who])
-        returns, lengths = self.returns[who], self.lengths[who]
-        score, success = self.family.score(returns, lengths, state, physics, ARRAYS)
-        shape = who.shape
-        return Scores(
-            self.tasks[who], np.broadcast_to(score, shape), np.broadcast_to(success, shape), returns, lengths
-        )
+    def scores(self) -> Scores:
+        """Give what the present episodes showed, for those that have ended; the arrays are the caller's."""
+        lengths = np.maximum(self.lengths, 1)  # an episode that has just begun has no mean reward, and is not asked
+        score, success = np.empty(self.n), np.empty(self.n, dtype=np.bool_)
+        score[...], success[...] = self.family.score(self.returns, lengths, self._state, self._physics, ARRAYS)
+        return Scores(score, success, self.returns.copy(), lengths)
 
     # One of them
 
     def replay(self, i: int, seed: int, tasks: Sequence[Task], actions: Sequence[Any]) -> Observation:
         """Bring instance i to where these actions led, and give the observation there; see ``TaskEnv.replay``."""
-        single = self.family.copy()
+        single = copy.copy(self.family)  # what an episode changes is rebound, never written into
         observation = single.replay(seed, tasks, actions)
         if self._state is None:
+            queued, self._queued = self._queued, [None] * self.n  # which waits for the reset of an instance itself
             self.start(np.arange(self.n))
+            self._queued = queued
         self._take_over(i, single.task)
         self._write(np.array([i]), single.state)
         self._rngs[i] = single.np_random

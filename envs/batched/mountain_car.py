@@ -140,8 +140,8 @@ class MountainCarContinuous(BatchedTaskEnv):
 
     def picture(self, state: CarState, physics: Hill) -> NDArray[np.uint8]:
         """Give a picture of the road, the car and the flag; the road is as steep as gravity makes it."""
-        canvas = Canvas(x_low=-1.3, x_high=0.7, y_low=-0.65, width=480, height=320)
-        steepness = 180.0 * physics.gravity  # 0.45 by default, as Gymnasium draws it
+        canvas = Canvas(x_low=-1.3, x_high=0.7, y_low=-0.6, width=480, height=320)
+        steepness = 90.0 * physics.gravity  # to scale between tasks, and the steepest fits
         road = [(x, steepness * math.sin(3.0 * x)) for x in np.linspace(-1.3, 0.7, 120).tolist()]
         canvas.line(road, GREY, width=3.0)
         flag = (physics.goal, steepness * math.sin(3.0 * physics.goal))

@@ -58,13 +58,12 @@ class BatchedVecEnv(VecEnv):
         dones = terminated | truncated
         infos: list[dict[str, Any]] = [{"TimeLimit.truncated": False} for _ in range(self.num_envs)]
         observations = instances.observations()
-        if ended := np.flatnonzero(dones).tolist():
+        if ended := dones.nonzero()[0].tolist():
             self._fill_last_infos(infos, ended, truncated, observations)
             who = np.array(ended)
-            instances.start(who)
+            observations[who] = instances.start(who)
             for i in ended:
                 self.reset_infos[i] = {"task": instances.tasks[i]}
-            observations = instances.observations()
         return observations, rewards.astype(np.float32), dones, infos
 
     def _fill_last_infos(
@@ -74,10 +73,10 @@ class BatchedVecEnv(VecEnv):
         truncated: NDArray[np.bool_],
         observations: NDArray[np.float32],
     ) -> None:
-        columns = [column.tolist() for column in self.instances.scores(np.array(ended))]
-        for i, task, score, success, episode_return, length in zip(ended, *columns, strict=True):
+        columns = [column[ended].tolist() for column in self.instances.scores()]
+        for i, score, success, episode_return, length in zip(ended, *columns, strict=True):
             infos[i] = {
-                "task": task,
+                "task": self.instances.tasks[i],
                 "score": score,
                 "success": success,
                 "episode": {"r": episode_return, "l": length},

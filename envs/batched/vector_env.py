@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.batched.family import BatchedTaskEnv
-from lifelong_rl.envs.batched.instances import Instances, Scores
+from lifelong_rl.envs.batched.instances import Instances
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import TaskLike
 
@@ -70,11 +70,13 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
         seeds = _seeds(seed, self.num_envs)
         tasks = self._named_tasks(options)
         mask = _mask(options["reset_mask"], self.num_envs) if "reset_mask" in options else None
-        who = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
+        who = np.arange(self.num_envs) if mask is None else mask.nonzero()[0]
         chosen = who.tolist()
         self.instances.start(who, [tasks[i] for i in chosen], [seeds[i] for i in chosen])
-        self._ended[who] = False
-        return self.instances.observations(), self._task_info(who)
+        started = np.zeros(self.num_envs, dtype=np.bool_)
+        started[who] = True
+        self._ended = self._ended & ~started
+        return self.instances.observations(), self._task_info(who, started)
 
     def _named_tasks(self, options: dict[str, Any]) -> list[Task | None]:
         named, one = options.get("tasks"), options.get("task")
@@ -95,71 +97,65 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
         self, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Play one step of every instance; the mode says when those whose episode ended are reset."""
-        pending = np.flatnonzero(self._ended) if self._ended.any() else None
-        if pending is not None and self.autoreset_mode is AutoresetMode.DISABLED:
+        (pending,) = self._ended.nonzero()
+        if pending.size and self.autoreset_mode is AutoresetMode.DISABLED:
             raise RuntimeError(
                 f"the episodes of instances {pending.tolist()} have ended: reset them with "
                 "options={'reset_mask': mask} before the next step."
             )
         instances = self.instances
-        rewards, terminated, truncated = instances.advance(actions, None if pending is None else self._ended)
-        if pending is not None:
+        rewards, terminated, truncated = instances.advance(actions, self._ended if pending.size else None)
+        if pending.size:
             instances.start(pending)
             rewards[pending], terminated[pending], truncated[pending] = 0.0, False, False
-        ended_mask = terminated | truncated
-        ended = np.flatnonzero(ended_mask)
+        has_ended = terminated | truncated
         observations = instances.observations()
         infos: dict[str, Any] = {}
-        if len(ended) and self.autoreset_mode is AutoresetMode.SAME_STEP:
-            infos = self._final_infos(observations, ended)
-            instances.start(ended)
-            observations = instances.observations()
-            infos |= self._task_info(ended)
-        else:
-            self._ended = ended_mask
-            if len(ended):
-                infos = self._last_info(ended)
-            if pending is not None:
-                infos |= self._task_info(np.concatenate((ended, pending)))
+        (who,) = has_ended.nonzero()
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            if who.size:
+                infos = self._final_infos(observations, who, has_ended)
+                observations[who] = instances.start(who)
+                infos |= self._task_info(who, has_ended)
+            return observations, rewards, terminated, truncated, infos
+        if who.size:
+            infos = self._last_info(who, has_ended)
+        if pending.size:
+            both = has_ended | self._ended
+            infos |= self._task_info(both.nonzero()[0], both)
+        self._ended = has_ended
         return observations, rewards, terminated, truncated, infos
 
     # Infos, as SyncVectorEnv makes them: an array a key, and a mask "_key" of the instances that have it
 
-    def _task_info(self, who: NDArray[np.intp]) -> dict[str, Any]:
-        tasks = np.full(self.num_envs, None, dtype=object)
+    def _task_info(self, who: NDArray[np.intp], mask: NDArray[np.bool_]) -> dict[str, Any]:
+        tasks = np.empty(self.num_envs, dtype=object)  # of None
         tasks[who] = self.instances.tasks[who]
-        return {"task": tasks, "_task": self._mask_of(who)}
+        return {"task": tasks, "_task": mask.copy()}
 
-    def _last_info(self, who: NDArray[np.intp]) -> dict[str, Any]:
-        shown: Scores = self.instances.scores(who)
-        columns = {"score": shown.score, "success": shown.success}
-        episode = {"r": shown.episode_return, "l": shown.length}
+    def _last_info(self, who: NDArray[np.intp], mask: NDArray[np.bool_]) -> dict[str, Any]:
+        shown = self.instances.scores()
+        for numbers in shown:
+            numbers *= mask  # SyncVectorEnv has zeros where the mask is False
+        episode = {"r": shown.episode_return, "_r": mask.copy(), "l": shown.length, "_l": mask.copy()}
         return {
-            **self._task_info(who),
-            **self._spread(columns, who),
-            "episode": self._spread(episode, who),
-            "_episode": self._mask_of(who),
+            **self._task_info(who, mask),
+            "score": shown.score,
+            "_score": mask.copy(),
+            "success": shown.success,
+            "_success": mask.copy(),
+            "episode": episode,
+            "_episode": mask.copy(),
         }
 
-    def _final_infos(self, observations: NDArray[np.float32], who: NDArray[np.intp]) -> dict[str, Any]:
-        last = np.full(self.num_envs, None, dtype=object)
-        for i in who.tolist():
-            last[i] = observations[i].copy()
-        info, mask = self._last_info(who), self._mask_of(who)
-        return {"final_obs": last, "_final_obs": mask, "final_info": info, "_final_info": mask.copy()}
-
-    def _spread(self, columns: dict[str, NDArray[Any]], who: NDArray[np.intp]) -> dict[str, Any]:
-        spread: dict[str, Any] = {}
-        for key, numbers in columns.items():
-            spread[key] = np.zeros(self.num_envs, dtype=numbers.dtype)
-            spread[key][who] = numbers
-            spread[f"_{key}"] = self._mask_of(who)
-        return spread
-
-    def _mask_of(self, who: NDArray[np.intp]) -> NDArray[np.bool_]:
-        mask = np.zeros(self.num_envs, dtype=np.bool_)
-        mask[who] = True
-        return mask
+    def _final_infos(
+        self, observations: NDArray[np.float32], who: NDArray[np.intp], mask: NDArray[np.bool_]
+    ) -> dict[str, Any]:
+        last = np.empty(self.num_envs, dtype=object)  # of None
+        for i, row in zip(who.tolist(), observations[who], strict=True):
+            last[i] = row
+        info = self._last_info(who, mask)
+        return {"final_obs": last, "_final_obs": mask.copy(), "final_info": info, "_final_info": mask.copy()}
 
     # One by one
 

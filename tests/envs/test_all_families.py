@@ -8,7 +8,7 @@ import sys
 import pytest
 from gymnasium import spaces
 
-from lifelong_rl.envs import FAMILIES, check_task_env, family, make
+from lifelong_rl.envs import FAMILIES, TaskEnv, check_task_env, family, make
 from lifelong_rl.envs.check_case import Case
 from lifelong_rl.envs.check_rules import check_episodes
 from lifelong_rl.envs.check_vector import check_vectorised
@@ -18,7 +18,7 @@ EXTRAS = {"mujoco": "mujoco", "minigrid": "minigrid", "Box2D": "box2d", "metawor
 NEEDING = {
     "mujoco": [name for name, path in FAMILIES.items() if ".mujoco." in path],
     "minigrid": [name for name, path in FAMILIES.items() if "minigrid" in path],
-    "Box2D": [name for name, path in FAMILIES.items() if ".walkers." in path],
+    "Box2D": [name for name, path in FAMILIES.items() if ".walkers." in path or "lunar" in path],
     "metaworld": [name for name, path in FAMILIES.items() if "metaworld" in path],
 }
 APART = NEEDING["metaworld"]
@@ -95,6 +95,12 @@ for name in {NEEDING["mujoco"]!r}:
         assert "MUJOCO_GL" in str(error), error
 """
     python(code, MUJOCO_GL="egl")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_has_pictures(name):
+    assert Case(family(name), {}, 0, 60).takes("render_mode")
+    assert family(name).draw is not TaskEnv.draw
 
 
 @pytest.mark.parametrize("name", HERE)

@@ -59,9 +59,11 @@ def test_replaying_brings_an_instance_to_the_same_place_in_the_middle_of_an_epis
         shown, _, dones, _ = played.step(row)
         if dones[1]:
             seen.append(tasks[k % 4])
+    fresh.env_method("queue_task", tasks[3], indices=[0])
     reached = fresh.env_method("replay", 6, seen, [row[1] for row in actions[:40]], indices=[1])[0]
 
     np.testing.assert_array_equal(reached, shown[1])
+    assert fresh.get_attr("task")[0] != tasks[3]  # it waits for a reset of its own
     for venv in (played, fresh):
         venv.env_method("queue_task", tasks[2], indices=[1])
     for row in actions[40:]:

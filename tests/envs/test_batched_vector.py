@@ -1,5 +1,8 @@
 """n instances over arrays are n single environments: same bits, same infos, and nothing of one reaches another."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -297,3 +300,10 @@ def test_a_family_that_changes_the_single_environment_is_not_played_over_arrays(
         Heavier.make_vector(2)
     with pytest.raises(TypeError, match="overrides apply_task"):
         Heavier.make_sb3(2)
+
+
+def test_the_family_of_the_page_works_as_it_stands(capsys):
+    page = Path(__file__).resolve().parents[2] / "docs" / "batched-families.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    exec(compile(code, str(page), "exec"), {"__name__": "page"})
+    assert capsys.readouterr().out == "(1000, 2) 1.0\n"

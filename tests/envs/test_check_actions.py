@@ -154,6 +154,19 @@ def test_a_family_with_pictures_keeps_the_rule_and_one_without_them_is_not_asked
         def draw(self):
             raise AssertionError("nobody can ask for a picture")
 
+    class HandsOn(Slide):
+        """Hands render_mode on to a base class, as does Slide's other child, which draws nothing."""
+
+        def __init__(self, **options):
+            super().__init__(**options)
+
+    class HandsOnInVain(HandsOn):
+        draw = DrawsNothing.draw
+
+    assert case(HandsOn).takes("render_mode") and not case(HandsOn).takes("no_such_option")
+    assert not case(Blind).takes("render_mode")
+    with pytest.raises(TaskEnvError, match="pictures must show something"):
+        check_pictures(case(HandsOnInVain))
     check_pictures(case(Slide))
     check_pictures(case(Slide, observe_task="one-hot", tasks=Slide.standard_tasks(2)))
     check_pictures(case(Blind))

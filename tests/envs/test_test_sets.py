@@ -167,6 +167,17 @@ def test_the_sets_of_the_papers_are_of_their_sizes():
             assert built_in_recipes(space)[name] == recipe
 
 
+def test_the_harder_stumps_are_tested_on_the_tasks_of_the_usual_ones():
+    features = {
+        high: [Feature.real("stump_height", 0.0, high, 0.0), Feature.real("obstacle_spacing", 0.0, 6.0, 3.0)]
+        for high in (3.0, 5.0)
+    }
+    usual, hard = TaskSpace("stump-tracks", features[3.0]), TaskSpace("stump-tracks-hard", features[5.0])
+    for of in ("uniform-50", "grid-100"):
+        one, other = (built_in_test_set(f"{space.family}/{of}", space).tasks for space in (usual, hard))
+        np.testing.assert_allclose([task.values for task in one], [task.values for task in other], rtol=1e-15)
+
+
 def test_the_sets_by_rule_are_as_large_as_the_space_allows():
     assert set(built_in_recipes(STUMPS)) == {"stumps/uniform-50", "stumps/grid-100"}
     assert set(built_in_recipes(FEW)) == {"few/uniform-8", "few/grid-8"}

@@ -164,7 +164,7 @@ def test_the_pictures_of_a_flat_family_show_its_features_and_its_state(name):
         for _, task in row:
             env.reset(seed=0, options={"task": task})
             before = env.render()
-            env.step(np.array([0.9], dtype=np.float32) if name.startswith("toy") else env.action_space.sample())
+            env.step({"point-goal": 1, "far-goal": np.array([1.0, 0.0])}.get(name, np.array([0.9])))
             pictures += [before, env.render()]
         assert len({picture.tobytes() for picture in pictures}) == len(pictures)
         assert all(picture.ndim == 3 and picture.dtype == np.uint8 for picture in pictures)

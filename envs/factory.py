@@ -26,6 +26,7 @@ FAMILIES: dict[str, str] = {
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
     "lunar-lander": "lifelong_rl.envs.lunar_lander:LunarLander",
+    "minigrid": "lifelong_rl.envs.minigrid.rooms:MiniGrid",
     "mountain-car-continuous": "lifelong_rl.envs.batched.mountain_car:MountainCarContinuous",
     "n-delayed-match": "lifelong_rl.envs.memory:NDelayedMatch",
     "n-parity": "lifelong_rl.envs.memory:NParity",

@@ -39,8 +39,8 @@ def contact_sheet(
 ) -> Picture:
     """Give one picture a task, in rows, each with its label; shape (height, width, 3).
 
-    rows: see :func:`rows_of`. n_steps: played before a picture is taken, fewer where the episode
-    ends first. seed: of the episodes and the random moves. cell_width: of one task's picture, in pixels.
+    rows: see :func:`~lifelong_rl.envs.shown_tasks.rows_of`. n_steps: played before a picture is taken, fewer where
+    the episode ends first. seed: of the episodes and the random moves. cell_width: of one task's picture, in pixels.
     crop: cuts out what is to be seen of a picture. options: go to the family's constructor.
     Raises ValueError for a family without pictures.
     """

@@ -2,6 +2,7 @@
 
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -225,3 +226,23 @@ def test_mp4_without_its_extra_names_it_and_writes_nothing(tmp_path, monkeypatch
     with pytest.raises(MissingExtraError, match=r"lifelong_rl\[video\]"):
         write_pictures("point-goal", tmp_path / "out", clip_format="mp4")
     assert not (tmp_path / "out").exists()
+
+
+def test_mp4_frames_have_even_sides_and_go_into_a_new_file(tmp_path, monkeypatch):
+    class MoviePy:
+        """Stands in for the package of the extra, which a developer's environment lacks."""
+
+        class ImageSequenceClip:
+            def __init__(self, frames, fps):
+                self.text = f"{frames[0].shape} {len(frames)} frames at {fps}"
+
+            def write_videofile(self, path, logger, audio):
+                Path(path).write_text(self.text)
+
+    monkeypatch.setitem(sys.modules, "moviepy", MoviePy)
+    frames = [np.zeros((21, 35, 3), dtype=np.uint8)] * 2
+    write_clip(frames, tmp_path / "a.mp4", fps=5)
+
+    assert (tmp_path / "a.mp4").read_text() == "(22, 36, 3) 2 frames at 5"
+    with pytest.raises(FileExistsError):
+        write_clip(frames, tmp_path / "a.mp4", fps=5)

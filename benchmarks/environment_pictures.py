@@ -59,6 +59,7 @@ def middle_of_mujoco_s(picture: Picture) -> Picture:
 
 SHOWN: dict[str, Shown] = {
     "half-cheetah": Shown("standard", n_steps=10, moves="zero", crop=middle_of_mujoco_s),
+    "lunar-lander": Shown("standard", n_steps=60, moves="zero", cell_width=180),
     "n-delayed-match": Shown(cell_width=300),
     "n-parity": Shown(cell_width=300),
     "pusher": Shown("standard", n_steps=32, moves=push_through_the_middle, crop=middle_of_mujoco_s),

@@ -25,6 +25,7 @@ FAMILIES: dict[str, str] = {
     "cartpole-swing-up": "lifelong_rl.envs.cartpole_swing_up:CartPoleSwingUp",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
+    "lunar-lander": "lifelong_rl.envs.lunar_lander:LunarLander",
     "mountain-car-continuous": "lifelong_rl.envs.batched.mountain_car:MountainCarContinuous",
     "n-delayed-match": "lifelong_rl.envs.memory:NDelayedMatch",
     "n-parity": "lifelong_rl.envs.memory:NParity",

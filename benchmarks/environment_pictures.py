@@ -78,6 +78,7 @@ SHOWN: dict[str, Shown] = {
     "hopper": Shown("standard", n_steps=10, moves="zero", crop=middle_at_full_height),
     "mujoco-pendulum-swing-up": Shown("standard", n_steps=9, moves=push_right, crop=middle_at_full_height),
     "lunar-lander": Shown("standard", n_steps=60, moves="zero", cell_width=180),
+    "minigrid": Shown("standard", n_tasks=18, n_steps=0),
     "n-delayed-match": Shown(cell_width=300),
     "n-parity": Shown(cell_width=300),
     "pusher": Shown("standard", n_steps=32, moves=push_through_the_middle, crop=middle_of_mujoco_s),

@@ -80,7 +80,7 @@ def guesses() -> list[str]:
 def heads(config: MeasureConfig) -> list[str]:
     """Compare a single-head with a multi-head curriculum of n = 2, 3, 4, both evaluated on each n alone."""
     lines = [
-        f"| n-parity: PPO after n = 2, 3, 4, {config.steps:,} steps each, history={HISTORY}, mean over seeds "
+        f"| n-parity: PPO after n = 2, 3, 4, {config.steps:,} steps each, history={HISTORY}, {config.seeds} seed(s) "
         "| accuracy at n = 2 | n = 3 | n = 4 |",
         "|---|---|---|---|",
     ]

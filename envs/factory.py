@@ -28,6 +28,7 @@ FAMILIES: dict[str, str] = {
     "half-cheetah-terrain": "lifelong_rl.envs.mujoco.half_cheetah_terrain:HalfCheetahTerrain",
     "hopper": "lifelong_rl.envs.mujoco.hopper:Hopper",
     "lunar-lander": "lifelong_rl.envs.lunar_lander:LunarLander",
+    "minigrid": "lifelong_rl.envs.minigrid.rooms:MiniGrid",
     "mountain-car-continuous": "lifelong_rl.envs.batched.mountain_car:MountainCarContinuous",
     "mujoco-pendulum-swing-up": "lifelong_rl.envs.mujoco.pendulum_swing_up:PendulumSwingUp",
     "n-delayed-match": "lifelong_rl.envs.memory:NDelayedMatch",

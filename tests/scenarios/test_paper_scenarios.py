@@ -9,8 +9,9 @@ from lifelong_rl.envs import make
 from lifelong_rl.scenarios import Scenario
 
 FILES = Path(__file__).resolve().parents[2] / "examples" / "scenarios"
-PLANNED = [path for path in sorted(FILES.glob("*.toml")) if not path.stem.startswith("n-parity")]
+PLANNED = [path for path in sorted(FILES.glob("*.toml")) if not path.stem.startswith(("minigrid", "n-parity"))]
 """The sequences whose rewards are known, for agents that plan."""
+TELLA = ["minigrid-condensed", "minigrid-dispersed", "minigrid-3"]
 
 
 def scenario(name):
@@ -81,3 +82,23 @@ def test_the_two_curricula_of_memory_differ_in_the_heads_alone_and_are_evaluated
     assert multi.evaluation_tasks == single.evaluation_tasks == tuple(single.fixed_tasks)
     assert [block.steps for block in multi.blocks] == [block.steps for block in single.blocks]
     assert multi.env_arguments() == single.env_arguments()
+
+
+@pytest.mark.parametrize("name", TELLA)
+def test_the_rooms_are_tella_s_in_random_orders_with_its_lengths(name):
+    read = scenario(name)
+    standard = make("minigrid").standard_tasks(18)
+    expected = standard[::3][:3] if name == "minigrid-3" else standard
+    n_rounds = 3 if name == "minigrid-dispersed" else 1
+    rounds = [
+        [block.task for block in read.blocks[i * len(expected) : (i + 1) * len(expected)]] for i in range(n_rounds)
+    ]
+    assert read.name == name and len(read.blocks) == n_rounds * len(expected)
+    for tasks in rounds:
+        assert {(task.name, task.values) for task in tasks} == {(task.name, task.values) for task in expected}
+        assert tasks != expected
+    assert len({tuple(tasks) for tasks in rounds}) == n_rounds
+    (steps,) = {block.steps for block in read.blocks}
+    assert steps == {"minigrid-condensed": 100_000, "minigrid-dispersed": 33_000, "minigrid-3": 5_000}[name]
+    assert all(block.visibility == "task_id" for block in read.blocks) and read.observe_task == "none"
+    assert parse(["train", "--scenario", str(FILES / f"{name}.toml"), "--agent", "ppo"]).config().scenario == read

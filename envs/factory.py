@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 FAMILIES: dict[str, str] = {
     "cartpole-physics": "lifelong_rl.envs.classic_control:CartPolePhysics",
     "cartpole-swing-up": "lifelong_rl.envs.cartpole_swing_up:CartPoleSwingUp",
+    "continual-world": "lifelong_rl.envs.metaworld:ContinualWorld",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
+    "meta-world": "lifelong_rl.envs.metaworld:MetaWorld",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
     "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",

@@ -9,6 +9,7 @@ from lifelong_rl.envs import make
 from lifelong_rl.scenarios import Scenario
 
 FILES = Path(__file__).resolve().parents[2] / "examples" / "scenarios"
+HYPERCRL = sorted(set(FILES.glob("*.toml")) - set(FILES.glob("cw*.toml")))
 
 
 def scenario(name):
@@ -50,7 +51,7 @@ def test_the_sequences_are_standard_tasks_by_name_and_value(name, family, tasks)
     assert [(task.name, task.params) for task in found] == [(task.name, task.params) for task in expected]
 
 
-@pytest.mark.parametrize("path", sorted(FILES.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", HYPERCRL, ids=lambda path: path.stem)
 def test_every_file_plays_each_task_once_and_tells_which(path):
     read = Scenario.from_toml(path)
     assert [block.task for block in read.blocks] == list(read.fixed_tasks) == list(read.evaluation_tasks)

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from families import MADE_HERE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lifelong_rl.envs import FAMILIES
 from lifelong_rl.envs.factory import family, make
 from lifelong_rl.scenarios import SCENARIOS, Block, Scenario, condensed, curriculum, single
 from lifelong_rl.teachers import ALPGMM, RandomTeacher, Teacher
@@ -54,7 +54,7 @@ def test_a_point_may_come_twice_with_coordinates_that_differ_by_rounding_only():
     assert len(Scenario("any", "point-goal", blocks, (SOUTH,)).blocks) == 2
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MADE_HERE)
 @pytest.mark.parametrize("builder", SCENARIOS)
 def test_every_builder_gives_a_scenario_of_every_family_that_comes_back_from_json(name, builder):
     scenario = SCENARIOS[builder](name)

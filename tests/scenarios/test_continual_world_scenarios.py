@@ -1,5 +1,6 @@
 """CW10 and CW20 are the published sequences, and can be read, listed and shortened without Meta-World."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from lifelong_rl.cli import parse
 from lifelong_rl.envs import family
 from lifelong_rl.scenarios import Scenario, condensed, cycles, to_toml
 
-FILES = Path(__file__).resolve().parents[2] / "examples" / "scenarios"
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ROOT / "examples" / "scenarios"
+PAGE = (ROOT / "docs" / "environments" / "continual-world.md").read_text()
 
 # Wołczyk et al. 2021, section 4 and figure 1
 PUBLISHED = [
@@ -84,3 +87,15 @@ def test_the_standard_tasks_are_cw10_in_order_and_then_meta_world_s_others():
     assert len({task.id for task in family("continual-world").standard_tasks(12)}) == 12
     fifty = [task.id for task in family("meta-world").standard_tasks(50)]
     assert fifty[:10] == PUBLISHED and fifty[10:] == sorted(fifty[10:]) and len(set(fifty)) == 50
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL))
+def test_the_files_of_the_page_are_scenarios(text, tmp_path):
+    (tmp_path / "page.toml").write_text(text)
+    assert Scenario.from_toml(tmp_path / "page.toml").family == "continual-world"
+
+
+def test_the_triplets_of_the_page_are_eight_of_the_published_tasks():
+    rows = re.findall(r"^\| (\d) \| `(\S+)` \| `(\S+)` \| `(\S+)` \|$", PAGE, flags=re.MULTILINE)
+    assert [number for number, *_ in rows] == list("12345678")
+    assert {task for _, *tasks in rows for task in tasks} <= set(PUBLISHED)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import math
 import pickle
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -95,11 +95,15 @@ class MetaWorld(TaskEnv):
         self.check_action_kind(actions)
         _check_choice("reward", reward, get_args(RewardVersion))
         _check_choice("success_at", success_at, get_args(SuccessAt))
-        self._classes, self._explosions = _import_meta_world()
+        self._classes, self._mujoco = _import_meta_world()
+        kinds = self._mujoco.mjtWarning
+        self._explosions = slice(int(kinds.mjWARN_BADQPOS), int(kinds.mjWARN_BADQACC) + 1)  # to accelerations
         self._reward, self._success_at = reward, success_at
         self._simulations: dict[str, Any] = {}
         self._ranges: dict[str, spaces.Box] = {}
         self._simulation: Any = None
+        self._renderer: Any = None
+        self._free_renderer: Callable[[], object] = _nothing
         self._is_success = False
         self.action_space = spaces.Box(-1.0, 1.0, (4,), np.float32)
         self.observation_space = spaces.Box(-np.inf, np.inf, (39,), np.float32)
@@ -108,27 +112,21 @@ class MetaWorld(TaskEnv):
 
     def apply_task(self, params: Mapping[str, Value]) -> None:
         """Take the task's simulation, and shrink the ranges of its positions."""
+        self.close()  # a renderer draws one model
         name, spread = str(params["task"]), float(params["spread"])
         self._simulation = self._simulation_of(name)
         self._simulation._random_reset_space = _shrunk(self._ranges[name], spread, *_OFF_THE_MIDDLE.get(name, ()))
 
     def _simulation_of(self, name: str) -> Any:
-        """Give the simulation of a task; the one that was used the longest ago makes room for a new one."""
+        """Give the simulation of a task; the one that was played the longest ago makes room for a new one."""
         simulation = self._simulations.pop(name, None) or self._build(name)
         self._simulations[name] = simulation
         if len(self._simulations) > _MOST_KEPT:
-            self._simulations.pop(next(iter(self._simulations))).close()
+            del self._simulations[next(iter(self._simulations))]
         return simulation
 
     def _build(self, name: str) -> Any:
-        height, width = PICTURE_SIZE
-        simulation = self._classes[f"{name}-v3"](
-            reward_function_version=self._reward,
-            render_mode=self.render_mode,
-            camera_name="corner3",
-            height=height,
-            width=width,
-        )
+        simulation = self._classes[f"{name}-v3"](reward_function_version=self._reward)
         data = {"env_cls": type(simulation), "rand_vec": None, "partially_observable": False}  # shows the goal
         simulation.set_task(_MetaWorldTask(f"{name}-v3", pickle.dumps(data)))
         simulation._freeze_rand_vec = False  # draw the positions at each reset,
@@ -146,12 +144,13 @@ class MetaWorld(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Move the hand for 0.0125 s; there is no terminal state."""
-        controls = np.asarray(action, dtype=np.float32)
+        controls = np.asarray(action, dtype=np.float64)
         if controls.shape != (4,):
             raise ValueError(f"an action must have the shape (4,), found {controls.shape}.")
-        if not math.isfinite(controls.sum()):
+        if not np.isfinite(controls).all():
             raise ValueError(f"an action must be finite, found {action!r}.")
-        observation, reward, _, _, info = self._simulation.step(controls.clip(-1.0, 1.0))
+        clipped = controls.clip(-1.0, 1.0).astype(np.float32)  # Meta-World clips the move, and not the gripper's part
+        observation, reward, _, _, info = self._simulation.step(clipped)
         if self._simulation.data.warning.number[self._explosions].any():  # MuJoCo has silently started over
             raise FloatingPointError(f"the simulation of {self.task.id!r} became unstable at the action {controls}.")
         is_success = bool(info["success"])
@@ -164,20 +163,27 @@ class MetaWorld(TaskEnv):
 
     def draw(self) -> NDArray[np.uint8]:
         """Give the picture of a camera above a corner of the table; RuntimeError where OpenGL is missing."""
+        if self._renderer is None:
+            self._renderer = self._make_renderer()
+            # Also where nobody closes the environment: at exit, OpenGL may be gone before the renderer is.
+            self._free_renderer = weakref.finalize(self, self._renderer.close)
+        self._renderer.update_scene(self._simulation.data, camera="corner3")
+        picture: NDArray[np.uint8] = self._renderer.render()
+        return picture[::-1, ::-1].copy()  # Meta-World's camera hangs upside down
+
+    def _make_renderer(self) -> Any:
         try:
-            picture: NDArray[np.uint8] = self._simulation.render()
+            return self._mujoco.Renderer(self._simulation.model, *PICTURE_SIZE)
         except Exception as error:  # each backend of OpenGL fails in its own way
             raise RuntimeError(
                 f"Meta-World cannot draw here ({type(error).__name__}: {error}). Without a screen, set the "
                 "environment variable MUJOCO_GL=egl (or osmesa) before Python starts, with that library installed."
             ) from error
-        return picture[::-1, ::-1].copy()  # Meta-World's camera hangs upside down
 
     def close(self) -> None:
-        """Free the simulations and their renderers."""
-        for simulation in self._simulations.values():
-            simulation.close()
-        self._simulations.clear()
+        """Free the renderer."""
+        self._free_renderer()
+        self._renderer = None
 
     @classmethod
     def standard_tasks(cls, n: int) -> list[Task]:
@@ -211,8 +217,8 @@ def _shrunk(ranges: spaces.Box, spread: float, index: int = 0, fraction: float =
     return spaces.Box(low, high, dtype=np.float64)
 
 
-def _import_meta_world() -> tuple[Mapping[str, Any], slice]:
-    """Give Meta-World's classes by name, and where MuJoCo counts its explosions.
+def _import_meta_world() -> tuple[Mapping[str, Any], Any]:
+    """Give Meta-World's classes by name, and the module mujoco.
 
     Raises MissingExtraError where Meta-World, or a MuJoCo that fits it, is not installed.
     """
@@ -221,8 +227,7 @@ def _import_meta_world() -> tuple[Mapping[str, Any], slice]:
         _check_mujoco()
     require_extra("metaworld", "metaworld", why)
     classes: Mapping[str, Any] = importlib.import_module("metaworld.env_dict").ALL_V3_ENVIRONMENTS
-    kinds = require_extra("mujoco", "metaworld", why).mjtWarning
-    return classes, slice(int(kinds.mjWARN_BADQPOS), int(kinds.mjWARN_BADQACC) + 1)  # positions to accelerations
+    return classes, importlib.import_module("mujoco")
 
 
 def _check_mujoco() -> None:
@@ -232,6 +237,10 @@ def _check_mujoco() -> None:
             f"Meta-World needs MuJoCo 3.3.0, found MuJoCo {mujoco.__version__}, whose models have another layout: "
             'pip install "lifelong_rl[metaworld]" in an environment of its own.'
         )
+
+
+def _nothing() -> None:
+    return
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

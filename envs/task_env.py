@@ -28,6 +28,10 @@ class KnownReward(Protocol):
         """Give rewards and whether a terminal state was reached, both of shape (...)."""
 
 
+class NoPicturesHereError(RuntimeError):
+    """Pictures cannot be drawn on this machine, such as without OpenGL; the message says what to set or install."""
+
+
 class TaskEnv(gymnasium.Env[Observation, Any]):
     """A Gymnasium environment family: each instance plays tasks of its :attr:`task_space`, one an episode.
 

@@ -2,16 +2,17 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-from lifelong_rl.cli import parse
-from lifelong_rl.envs import FAMILIES, family
+from lifelong_rl.cli import main, parse
+from lifelong_rl.envs import FAMILIES, check_task_env, family
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "environments"
-NAMES = sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "index")
+NAMES = sorted(page.stem for page in PAGES.glob("*.md") if page.stem not in ("index", "test-sets", "your-own"))
 INDEX = (PAGES / "index.md").read_text()
 
 
@@ -46,8 +47,19 @@ def test_the_index_says_what_a_family_offers(name):
     assert ("mujoco" in needs) == (".mujoco." in FAMILIES[name])
 
 
-@pytest.mark.parametrize("page", [*NAMES, "index"])
-def test_links_pictures_files_and_commands_of_a_page_are_there(page):
+@pytest.fixture
+def families_of_the_page(tmp_path, monkeypatch):
+    """A folder on the Python path with the files of the page on any Gymnasium environment."""
+    blocks = re.findall(r"```python\n# (\w+)\.py\n(.*?)```", (PAGES / "your-own.md").read_text(), flags=re.DOTALL)
+    for name, code in blocks:
+        (tmp_path / f"{name}.py").write_text(code)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.parametrize("page", [*NAMES, "index", "your-own"])
+def test_links_pictures_files_and_commands_of_a_page_are_there(page, families_of_the_page):
     text = (PAGES / f"{page}.md").read_text()
     for target in re.findall(r"\]\(([\w./-]+)\)", text):
         assert (PAGES / target).is_file(), target
@@ -55,7 +67,27 @@ def test_links_pictures_files_and_commands_of_a_page_are_there(page):
         assert (ROOT / path).is_file(), path
     for command in re.findall(r"^lifelong-rl .*$", text, re.M):
         words = shlex.split(command)[1:]
-        parse([str(ROOT / word) if word.startswith("examples/") else word for word in words]).config()
+        parsed = parse([str(ROOT / word) if word.startswith("examples/") else word for word in words])
+        if words[0] == "train":
+            parsed.config()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["my_families:CartPole", *(f"more_families:{name}" for name in ("MountainCar", "FrozenLake", "DoublePendulum"))],
+)
+def test_a_family_of_the_page_on_any_environment_keeps_every_rule(name, families_of_the_page):
+    check_task_env(name)
+
+
+def test_the_commands_of_the_page_on_any_environment_run(families_of_the_page):
+    commands = re.findall(r"^lifelong-rl (.*)$", (PAGES / "your-own.md").read_text(), re.M)
+    for command in commands:
+        words = shlex.split(command.replace("50_000", "256"))
+        if words[0] == "train":
+            words += ["--tasks", "2", "--eval-episodes", "1", "--agent-options", "n_steps=64", "--quiet"]
+        assert main(words) == 0
+    assert len(commands) == 2
 
 
 def test_the_code_of_the_index_runs(capsys):

@@ -10,8 +10,7 @@ METAWORLD_READY := $(METAWORLD_VENV)/.ready
 
 help:
 	@echo "make demo       train the demo's runs and print what they transferred and forgot"
-	@echo "make test       run the tests (make test-slow: the long ones)"
-	@echo "make test-metaworld  run the tests of Meta-World, in an environment of its own"
+	@echo "make test       run the tests (make test-slow: the long ones; make test-metaworld: those of Meta-World)"
 	@echo "make check      lint, format check, types"
 	@echo "make format     format the code"
 

@@ -14,8 +14,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.lookup import MissingExtraError, require_extra
+from lifelong_rl.envs.mujoco.simulation import PICTURE_SIZE, SET_OPENGL, has_opengl
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, NoPicturesHereError, Observation, ObserveTask, RenderMode, TaskEnv
 
 CW10 = (
     "hammer",
@@ -44,9 +45,6 @@ OTHERS = (
 
 RewardVersion = Literal["v2", "v1"]
 SuccessAt = Literal["any-step", "last-step"]
-
-PICTURE_SIZE = (480, 640)
-"""Height and width of the pictures of ``render``, in pixels."""
 
 _MOST_KEPT = 10  # simulations of 20 MB that an instance keeps, so that CW10 builds each of its ten once
 
@@ -162,7 +160,7 @@ class MetaWorld(TaskEnv):
         return float(self._is_success), self._is_success
 
     def draw(self) -> NDArray[np.uint8]:
-        """Give the picture of a camera above a corner of the table; RuntimeError where OpenGL is missing."""
+        """Give the picture of a camera above a corner of the table; NoPicturesHereError where OpenGL is missing."""
         if self._renderer is None:
             self._renderer = self._make_renderer()
             # Also where nobody closes the environment: at exit, OpenGL may be gone before the renderer is.
@@ -172,12 +170,13 @@ class MetaWorld(TaskEnv):
         return picture[::-1, ::-1].copy()  # Meta-World's camera hangs upside down
 
     def _make_renderer(self) -> Any:
+        if not has_opengl():  # GLFW would fail, and end the whole process at its next try
+            raise NoPicturesHereError(f"MuJoCo cannot draw here (there is no screen). {SET_OPENGL}")
         try:
             return self._mujoco.Renderer(self._simulation.model, *PICTURE_SIZE)
         except Exception as error:  # each backend of OpenGL fails in its own way
-            raise RuntimeError(
-                f"Meta-World cannot draw here ({type(error).__name__}: {error}). Without a screen, set the "
-                "environment variable MUJOCO_GL=egl (or osmesa) before Python starts, with that library installed."
+            raise NoPicturesHereError(
+                f"MuJoCo cannot draw here ({type(error).__name__}: {error}). {SET_OPENGL}"
             ) from error
 
     def close(self) -> None:

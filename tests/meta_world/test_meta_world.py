@@ -1,5 +1,6 @@
 """Meta-World's tasks keep the protocol, are Meta-World's own step for step, and count success as Continual World."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.policies import ENV_POLICY_MAP
 from metaworld.types import Task as MetaWorldTask
 
+from lifelong_rl.cli import main
 from lifelong_rl.envs import check_task_env, family, make
 from lifelong_rl.envs.metaworld import CW10, OTHERS, ContinualWorld, MetaWorld
 from lifelong_rl.envs.trajectory import global_random_states, play
@@ -204,3 +206,24 @@ def test_render_needs_a_mode_and_an_episode():
 
 def test_the_families_are_the_ones_named():
     assert (family("continual-world"), family("meta-world")) == (ContinualWorld, MetaWorld)
+
+
+def test_the_command_line_trains_on_the_tasks_and_scores_success(tmp_path):
+    options = ["--env-options", "max_episode_steps=20", "--agent-options", "learning_starts=10", "batch_size=8"]
+    words = [
+        "--env",
+        "continual-world",
+        "--tasks",
+        "2",
+        "--steps",
+        "120",
+        "--eval-every",
+        "60",
+        "--eval-episodes",
+        "1",
+    ]
+    assert main(["train", *words, "--agent", "sac", "--runs", str(tmp_path), "--quiet", *options]) == 0
+    (path,) = tmp_path.glob("*/*/evaluations.jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["task"] for line in lines] == ["hammer", "push-wall"] * 3
+    assert all(line["scores"] == [float(success) for success in line["successes"]] for line in lines)

@@ -113,6 +113,10 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Give the finished episode's score in [0, 1] and whether it was a success."""
 
+    def describe_episode(self) -> dict[str, Any]:
+        """Give what the family adds to the info of the finished episode's last step: by default nothing."""
+        return {}
+
     def draw(self) -> NDArray[np.uint8]:
         """Give a picture of the present state, shape (height, width, 3); :meth:`render` calls it."""
         raise NotImplementedError(f"{type(self).__name__} has no pictures: it does not write draw().")
@@ -183,6 +187,7 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
                 "score": score,
                 "success": success,
                 "episode": {"r": self._episode_return, "l": self._episode_steps},
+                **self.describe_episode(),
             }
         if self._suffix is not None:
             observation = np.concatenate((observation, self._suffix))

@@ -164,6 +164,7 @@ class Show:
             raise ValueError(f"the seed must be at least 0, found {self.seed}.")
         _let_mujoco_draw_without_a_screen()
         from lifelong_rl.envs.picture_files import write_pictures
+        from lifelong_rl.envs.task_env import NoPicturesHereError
 
         try:
             written = write_pictures(
@@ -179,7 +180,7 @@ class Show:
                 show_progress=not self.quiet,
                 options=parse_options(self.env_options),
             )
-        except RuntimeError as error:  # a library of OpenGL is missing; the message says which and what to do
+        except NoPicturesHereError as error:  # its message says what to do; it is no fault of ours to trace
             raise ValueError(str(error)) from error
         for path in written:
             print(path)

@@ -127,7 +127,7 @@ def _import_mujoco(who: str) -> ModuleType:
         Exception
     ) as error:  # MuJoCo loads the library of OpenGL that MUJOCO_GL names, and each fails in its own way
         backend = os.environ.get("MUJOCO_GL")
-        raise RuntimeError(
+        raise NoPicturesHereError(
             f"MuJoCo does not import ({type(error).__name__}: {error}), with MUJOCO_GL={backend!r}. If that names a "
             "library of OpenGL that is not installed, unset it (only pictures need it) or install the library."
         ) from error

@@ -16,8 +16,20 @@ NAMES = sorted(page.stem for page in PAGES.glob("*.md") if page.stem not in ("in
 INDEX = (PAGES / "index.md").read_text()
 
 
-def test_every_family_but_the_simulated_toy_grids_has_a_page():
-    assert sorted(name for name in FAMILIES if not name.startswith("toy-grid")) == NAMES
+def test_every_family_but_the_other_toy_grids_has_a_page():
+    assert sorted(name for name in FAMILIES if not name.startswith("toy-grid-")) == NAMES
+
+
+def test_the_page_of_the_toy_grids_has_the_axes_of_them_all():
+    text = (PAGES / "toy-grid.md").read_text()
+    rows = dict(re.findall(r"^\| `(toy-grid[\w-]*)` \| (.* \| .*) \|$", text, re.M))
+    assert sorted(rows) == sorted(name for name in FAMILIES if name.startswith("toy-grid"))
+    for name, row in rows.items():
+        relevant, irrelevant = row.split(" | ")
+        names = family(name).task_space.names
+        assert relevant.split("`")[-2] == [n for n in names if n.startswith("x")][-1]
+        others = [n for n in names if n.startswith("irrelevant")]
+        assert irrelevant == (f"`{others[0]}` to `{others[-1]}`" if others else "none")
 
 
 def row_of(feature):
@@ -45,6 +57,7 @@ def test_the_index_says_what_a_family_offers(name):
     assert actions == ", ".join(family(name).action_kinds)
     assert known == ("yes" if family(name).known_reward else "no")
     assert ("mujoco" in needs) == (".mujoco." in FAMILIES[name])
+    assert ("minigrid" in needs) == (".minigrid." in FAMILIES[name])
 
 
 @pytest.fixture
@@ -91,6 +104,6 @@ def test_the_commands_of_the_page_on_any_environment_run(families_of_the_page):
 
 
 def test_the_code_of_the_index_runs(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", INDEX, flags=re.DOTALL)
-    exec(compile(code, "docs/environments/index.md", "exec"), {})
-    assert capsys.readouterr().out == "torch.Size([5, 100]) False\n"
+    for code in re.findall(r"```python\n(.*?)```", INDEX, flags=re.DOTALL):
+        exec(compile(code, "docs/environments/index.md", "exec"), {})
+    assert capsys.readouterr().out == "torch.Size([5, 100]) False\n(810, 366, 3)\n"

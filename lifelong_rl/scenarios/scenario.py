@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -142,6 +143,19 @@ class Scenario:
 
     def __hash__(self) -> int:
         return int(self.key, 16)
+
+    def with_steps(self, steps: int) -> Scenario:
+        """Give the same stream with another number of steps, which the blocks share as they share these.
+
+        ValueError where they cannot share it in whole numbers.
+        """
+        unit = self.steps // math.gcd(*(block.steps for block in self.blocks))
+        if steps < 1 or steps % unit:
+            raise ValueError(
+                f"the blocks of the scenario {self.name!r} can share a multiple of {unit} steps, found {steps}."
+            )
+        blocks = tuple(replace(block, steps=block.steps * steps // self.steps) for block in self.blocks)
+        return replace(self, blocks=blocks)
 
     def env_arguments(self) -> dict[str, Any]:
         """Give the keyword arguments of :func:`lifelong_rl.envs.make` for this scenario."""

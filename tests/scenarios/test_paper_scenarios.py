@@ -9,7 +9,7 @@ from lifelong_rl.envs import make
 from lifelong_rl.scenarios import Scenario
 
 FILES = Path(__file__).resolve().parents[2] / "examples" / "scenarios"
-PLANNED = [path for path in sorted(FILES.glob("*.toml")) if not path.stem.startswith(("minigrid", "n-parity"))]
+PLANNED = [path for path in sorted(FILES.glob("*.toml")) if not path.stem.startswith(("cw", "minigrid", "n-parity"))]
 """The sequences whose rewards are known, for agents that plan."""
 TELLA = ["minigrid-condensed", "minigrid-dispersed", "minigrid-3"]
 

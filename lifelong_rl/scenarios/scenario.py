@@ -229,7 +229,10 @@ def _evaluation_tasks(listed: Any, blocks: Sequence[Block], env_class: type[Task
     if listed is None:
         listed = 16
     if isinstance(listed, str):
-        return find_test_set(listed, env_class.task_space).tasks
+        try:
+            return find_test_set(listed, env_class.task_space).tasks
+        except ValueError as error:
+            raise ValueError(f"evaluation_tasks: {error}") from error
     if isinstance(listed, int):
         names = {_point(task): task for task in named}  # a standard task that a block names keeps the block's name
         tasks = [names.get(_point(task), task) for task in env_class.standard_tasks(max(listed, 0))]

@@ -25,6 +25,7 @@ FAMILIES: dict[str, str] = {
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
     "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",
+    "stump-tracks": "lifelong_rl.envs.walkers.stump_tracks:StumpTracks",
     "toy-grid": "lifelong_rl.envs.toy_grid:ToyGrid",
     "toy-grid-4d": "lifelong_rl.envs.toy_grid:ToyGrid4D",
     "toy-grid-5d": "lifelong_rl.envs.toy_grid:ToyGrid5D",

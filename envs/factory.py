@@ -22,6 +22,7 @@ FAMILIES: dict[str, str] = {
     "cartpole-swing-up": "lifelong_rl.envs.cartpole_swing_up:CartPoleSwingUp",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
+    "hexagon-tracks": "lifelong_rl.envs.walkers.hexagon_tracks:HexagonTracks",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
     "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",
@@ -33,6 +34,7 @@ FAMILIES: dict[str, str] = {
     "toy-grid-2d-10": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus10",
     "toy-grid-2d-20": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus20",
     "toy-grid-2d-50": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus50",
+    "walker-tracks": "lifelong_rl.envs.walkers.walker_tracks:WalkerTracks",
 }
 """The built-in environment families, by name. A plug-in is named ``"package.module:Class"`` instead."""
 

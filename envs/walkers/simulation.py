@@ -15,7 +15,7 @@ from lifelong_rl.envs.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, RED, Canv
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
 from lifelong_rl.envs.walkers.box2d import import_box2d
-from lifelong_rl.envs.walkers.track import END_STEPS, GROUND, PAD_STEPS, STEP, Track, TrackBuilder
+from lifelong_rl.envs.walkers.track import END_STEPS, GROUND, PAD_STEPS, STEP, Track, TrackBuilder, convex_hull
 from lifelong_rl.envs.walkers.walkers import (
     GROUND_CATEGORY,
     HIP_SPEED,
@@ -35,12 +35,13 @@ MASTERY_RETURN = 230.0
 N_RAYS = 10
 RAY_LENGTH = 160.0 / 30.0
 """In m."""
+SHORTEST_PAD = 8
+"""Fewest flat steps at the start: the largest walker has its hull and legs over them."""
 START_PUSH = 5.0
 """Largest push of the hull in the first step, in N."""
 
 _STEP_S = 1.0 / STEPS_PER_SECOND
 _VELOCITY_ITERATIONS, _POSITION_ITERATIONS = 180, 60
-_START_X = 0.5 * PAD_STEPS * STEP
 _END_X = END_STEPS * STEP
 _PROGRESS_PRICE = 130.0 / 30.0  # a m
 _TILT_PRICE = 5.0  # a rad
@@ -57,14 +58,14 @@ class WalkerTaskEnv(TaskEnv):
     Each reset makes a new Box2D world: a used one would keep the order of its contacts, and so the last bits of what
     follows. World, bodies and the callback of the rays belong to one instance.
 
-    Observation, shape (4 + 5 n_legs + 10,): angle of the hull (rad), twice its change a step (rad), its velocity along
-    x and y (m/s, times 0.12 and 0.08); for each leg the angle and speed of the hip, the angle (plus 1) and speed of the
-    knee (rad, and fractions of the motors' largest speeds) and whether its foot touches the track; then how far
-    10 rays from the hull, from straight down to 1.35 rad ahead of it, reach, as fractions of 5.33 m. Action,
-    shape (2 n_legs,): hip and knee of each leg in [-1, 1]: the sign is that of the motor's speed, the size the fraction
-    of its largest torque. Reward: 130/30 a metre and -5 a rad of tilt of the hull, and the price of the torques;
-    -100 at the step at which the hull touches the track or gets behind its start. An episode ends there or at 190 of
-    the track's 200 steps. Score: the return over 300, clipped to [0, 1]. Success: a return above 230.
+    Observation, shape (4 + 5 n_legs + 10,): angle of the hull (rad), twice its change a step (rad), its velocity
+    along x and y (m/s, times 0.12 and 0.08); for each leg the angle and speed of the hip, the angle (plus 1) and
+    speed of the knee (rad, and fractions of the motors' largest speeds) and whether its foot touches the track; then
+    how far 10 rays from the hull, from straight down to 1.35 rad ahead of it, reach, as fractions of 5.33 m.
+    Action, shape (2 n_legs,): hip and knee of each leg in [-1, 1]: the sign is that of the motor's speed, the size
+    the fraction of its largest torque. Reward: 130/30 a metre and -5 a rad of tilt of the hull, less the price of the
+    torques; -100 at the step at which the hull touches the track or gets behind its start. An episode ends there or
+    at 190 of the track's 200 steps. Score: the return over 300, clipped to [0, 1]. Success: a return above 230.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012  # Gymnasium's
@@ -77,18 +78,27 @@ class WalkerTaskEnv(TaskEnv):
         self,
         *,
         walker: WalkerName = "default",
+        pad_steps: int = PAD_STEPS,
         actions: ActionKind = "continuous",
         max_episode_steps: int = 2000,
         observe_task: ObserveTask = "none",
         tasks: Sequence[Task] = (),
         render_mode: RenderMode = None,
     ):
-        """walker: "default" has two legs, "short" two of half the length, "quadrupedal" four long strong ones."""
+        """Make a walker without a track yet.
+
+        walker: "default" has two legs, "short" two of half the length, "quadrupedal" four long strong ones.
+        pad_steps: flat steps at the start, in whose middle the walker stands; fewer than the published 20 bring the
+            first obstacle nearer.
+        """
         self.check_action_kind(actions)
+        if not SHORTEST_PAD <= pad_steps <= END_STEPS:
+            raise ValueError(f"pad_steps must lie in {SHORTEST_PAD} .. {END_STEPS}, found {pad_steps!r}.")
         if walker not in get_args(WalkerName):
             raise ValueError(f"walker must be one of {', '.join(get_args(WalkerName))}, found {walker!r}.")
         self._box2d: Any = import_box2d(type(self).__name__)
         self.walker = WALKERS[walker]
+        self.pad_steps = pad_steps
         self._walker_builder = WalkerBuilder(self._box2d, self.walker)
         self._track_builder = TrackBuilder(self._box2d)
         self._ray = _make_ray(self._box2d)
@@ -112,7 +122,7 @@ class WalkerTaskEnv(TaskEnv):
         self._parts = None  # before its world goes
         self._world = self._box2d.b2World(gravity=(0.0, -10.0))
         self._track_builder.build(self._world, self.track)
-        self._parts = parts = self._walker_builder.build(self._world, _START_X, GROUND)
+        self._parts = parts = self._walker_builder.build(self._world, 0.5 * self.pad_steps * STEP, GROUND)
         parts.hull.ApplyForceToCenter((push, 0.0), True)
         self._move([0.0] * self.walker.n_motors)
         observation, x, angle = self._observe(parts)
@@ -133,9 +143,10 @@ class WalkerTaskEnv(TaskEnv):
         return observation, self._potential - before - self.walker.torque_price * spent, x > _END_X
 
     def _checked(self, action: Any) -> list[float]:
-        torques: list[float] = action.tolist() if isinstance(action, np.ndarray) else list(action)
-        if len(torques) != self.walker.n_motors or np.ndim(action) != 1:
-            raise ValueError(f"an action must have the shape ({self.walker.n_motors},), found {np.shape(action)}.")
+        numbers = np.asarray(action, dtype=np.float64)
+        if numbers.shape != self.action_space.shape:
+            raise ValueError(f"an action must have the shape {self.action_space.shape}, found {numbers.shape}.")
+        torques: list[float] = numbers.tolist()
         if not math.isfinite(sum(torques)):
             raise ValueError(f"an action must be finite, found {action!r}.")
         return torques
@@ -193,11 +204,13 @@ class WalkerTaskEnv(TaskEnv):
         canvas = Canvas(x_low=left, x_high=left + 12.0, y_low=GROUND - 1.2, width=600, height=300)
         draw_track(canvas, self.track)
         self._draw_rays(canvas, parts.hull)
-        _draw_body(canvas, parts.hull, BLUE)
-        for i, (upper, foot) in enumerate(zip(parts.uppers, parts.feet, strict=True)):
-            colour = GREEN if i % 2 else ORANGE
-            _draw_body(canvas, upper, colour)
-            _draw_body(canvas, foot, colour)
+        for far_side in (True, False):  # of each pair the first leg is the one behind the hull
+            colour = ORANGE if far_side else GREEN
+            first = 0 if far_side else 1
+            for body in (*parts.uppers[first::2], *parts.feet[first::2]):
+                _draw_body(canvas, body, colour)
+            if far_side:
+                _draw_body(canvas, parts.hull, BLUE)
         return canvas.picture()
 
     def _draw_rays(self, canvas: Canvas, hull: Any) -> None:
@@ -218,7 +231,7 @@ def draw_track(canvas: Canvas, track: Track) -> None:
     for box in track.boxes:
         canvas.polygon(box.corners, BLACK)
     for polygon in track.polygons:
-        canvas.polygon(polygon, BLACK)
+        canvas.polygon(convex_hull(polygon), BLACK)
 
 
 def _draw_body(canvas: Canvas, body: Any, colour: Colour) -> None:

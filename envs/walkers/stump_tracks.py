@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.walkers.simulation import WalkerTaskEnv
-from lifelong_rl.envs.walkers.track import GROUND, N_STEPS, PAD_STEPS, STEP, Box, Track
+from lifelong_rl.envs.walkers.track import GROUND, N_STEPS, STEP, Box, Track
 
 HEIGHT_NOISE = 0.1
 """Standard deviation of the height of each stump about the task's, in steps."""
@@ -48,11 +50,38 @@ class StumpTracks(WalkerTaskEnv):
     def build_track(self, rng: np.random.Generator) -> Track:
         """Put stumps from the pad to the end."""
         period = self._spacing + STUMP_WIDTH
-        n_stumps = int((N_STEPS - PAD_STEPS) / period)
+        n_stumps = int((N_STEPS - self.pad_steps) / period)
         heights = np.maximum(LEAST_HEIGHT, rng.normal(self._height, HEIGHT_NOISE, n_stumps)).tolist()
-        first = PAD_STEPS + self._spacing
+        first = self.pad_steps + self._spacing
         boxes = [
             Box(left * STEP, (left + STUMP_WIDTH) * STEP, GROUND, GROUND + height * STEP)
             for left, height in zip((first + period * i for i in range(n_stumps)), heights, strict=True)
         ]
         return Track(boxes=boxes)
+
+    @classmethod
+    def standard_tasks(cls, n: int) -> list[Task]:
+        """Give an even grid over both features where n is a square from 4 on, else a uniform sample.
+
+        So 100 tasks are a grid of 10 heights by 10 spacings, ends included, as in TeachMyAgent (Romac et al. 2021).
+        """
+        per_axis = math.isqrt(n)
+        if n < 4 or per_axis**2 != n:
+            return super().standard_tasks(n)
+        axes = [feature.from_unit(np.linspace(0.0, 1.0, per_axis)) for feature in cls.task_space.features]
+        return [
+            cls.task_space.task(
+                {"stump_height": height, "obstacle_spacing": spacing},
+                name=f"height-{height:.3g}-spacing-{spacing:.3g}",
+            )
+            for height, spacing in product(*axes)
+        ]
+
+
+class StumpTracksHard(StumpTracks):
+    """Stump Tracks with stumps up to 5 steps, most of which no walker passes: the harder spaces of the paper.
+
+    Its space up to 4 is ``StumpTracksHard.task_space.subspace(stump_height=(0, 4))``.
+    """
+
+    task_space = stump_space("stump-tracks-hard", 5.0)

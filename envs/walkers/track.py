@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Point: TypeAlias = tuple[float, float]
 
@@ -13,7 +13,7 @@ STEP = 14.0 / 30.0
 N_STEPS = 200
 """Length of every track in steps."""
 PAD_STEPS = 20
-"""Steps at the start that are flat and free; the walker stands in their middle."""
+"""Steps at the start that are flat and free as published; the walker stands in their middle."""
 END_STEPS = 190
 """An episode ends where the hull has come this far."""
 GROUND = 10.0 / 3.0
@@ -22,8 +22,7 @@ FRICTION = 2.5
 """Friction of the ground and of what stands on it."""
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """An upright box on the ground: its left edge, right edge, bottom and top in m."""
 
     left: float
@@ -52,6 +51,24 @@ class Track:
     ground: list[Point] = field(default_factory=flat_ground)
     boxes: Sequence[Box] = ()
     polygons: Sequence[Sequence[Point]] = ()
+
+
+def convex_hull(points: Sequence[Point]) -> list[Point]:
+    """Give the corners of the convex hull, counter-clockwise: what Box2D makes of a polygon (monotone chain)."""
+    ordered = sorted(points)
+    return _half_hull(ordered) + _half_hull(ordered[::-1])
+
+
+def _half_hull(ordered: Sequence[Point]) -> list[Point]:
+    chain: list[Point] = []
+    for x, y in ordered:
+        while len(chain) > 1:
+            (x0, y0), (x1, y1) = chain[-2:]
+            if (x1 - x0) * (y - y0) > (y1 - y0) * (x - x0):  # a turn to the left
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain[:-1]
 
 
 class TrackBuilder:

@@ -1,7 +1,7 @@
 """The bodies that walk: a hull, legs of two parts, and a motor at each hip and knee.
 
-Facts of Gymnasium's BipedalWalker and of the walkers of Portelas et al. 2019 (teachDeepRL): sizes, densities, limits of
-the joints, speeds and torques of the motors. Lengths are in thirtieths of a metre here, as they are published.
+Sizes, densities, limits of the joints, speeds and torques of the motors are facts of Gymnasium's BipedalWalker and of
+the walkers of Portelas et al. 2019 (teachDeepRL). Lengths are in thirtieths of a metre here, as they are published.
 """
 
 from __future__ import annotations

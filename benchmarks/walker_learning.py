@@ -1,8 +1,9 @@
 """PPO learns to walk flat Stump Tracks: the steps after which it has mastered them, and its curve.
 
-Stable-Baselines3's PPO, without a lifelong component, on the default task of `stump-tracks` (stumps of height 0, which
-are 2 to 15 cm high). Every 100,000 steps the mean action plays 10 episodes of fixed seeds in an environment of its own.
-Training ends where their mean return is above 230 twice in a row, or after ``n_steps``. About 20 minutes on one core.
+Stable-Baselines3's PPO, without a lifelong component, on the default task of `stump-tracks` (stumps of height 0,
+which are 2 to 15 cm high). Every 100,000 steps the mean action plays 10 episodes of fixed seeds in an environment of
+its own. Training ends where their mean return is above 230 twice in a row, or after ``n_steps``. About 20 minutes on
+one core.
 
     python benchmarks/walker_learning.py --output benchmarks/results/walker_learning.md
 """

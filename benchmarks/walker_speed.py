@@ -1,8 +1,8 @@
 """How fast the walkers step and reset, in turn with Gymnasium's BipedalWalker-v3: CPU time with random actions.
 
 Each segment of one of our environments is followed by one of Gymnasium's in the same process, so that other load hits
-both alike. Reported: medians over the segments, the median ratio, the mean time of a reset with a new task each (uniform
-over the space), and of the densest track.
+both alike. Reported: medians over the segments, the median ratio, the mean time of a reset with a new task each
+(uniform over the space), and with the task whose track has the most pieces.
 
     python benchmarks/walker_speed.py --output benchmarks/results/walker_speed.md
 """
@@ -130,16 +130,16 @@ def main(config: BenchmarkConfig) -> None:
     lines = [
         "# Speed of the walkers",
         "",
-        f"`python benchmarks/walker_speed.py`: one instance, one thread, random actions, medians of {config.n_segments} "
-        f"segments of {config.steps_per_segment} steps, CPU time;",
-        "each segment in turn with one of Gymnasium's BipedalWalker-v3, and the median of the ratios. Stepped on the "
-        "default tasks; resets with a new",
-        "uniform task each, and with the task whose track has the most pieces.",
+        "`python benchmarks/walker_speed.py`: one instance, one thread, random actions, CPU time, medians of "
+        f"{config.n_segments} segments of {config.steps_per_segment} steps of the default task,",
+        "each in turn with one of Gymnasium's BipedalWalker-v3, and the median of the ratios. Resets: with a new "
+        "uniform task each, and with the task",
+        "whose track has the most pieces.",
         "",
         f"Python {platform.python_version()}, gymnasium {gymnasium.__version__}, Box2D {version('box2d')}, "
         f"numpy {np.__version__}, {os.cpu_count()} cores shared with other jobs.",
         "",
-        "| family | walker | steps/s | Gymnasium's, in turn | ratio | reset, new task (ms) | reset, most pieces (ms) |",
+        "| family | walker | steps/s | Gymnasium's, in turn | ratio | reset, new task (ms) | most pieces (ms) |",
         "|---|---|---|---|---|---|---|",
         *(measure(config, family, walker, theirs) for family, walker in ROWS),
         "",

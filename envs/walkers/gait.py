@@ -1,4 +1,4 @@
-"""A scripted gait for the walkers with two legs: a baseline that learns nothing, and a test that the physics can walk."""
+"""A scripted gait for the default walker: a baseline that learns nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _KNEE_ZERO = 1.0  # what the observation adds to the angle of a knee
 
 @dataclass
 class Gait:
-    """Two poses a step and balance by where the foot lands, in the manner of SIMBICON (Yin, Loken & van de Panne 2007).
+    """Two poses a stride and balance by where the foot lands, in the manner of SIMBICON (Yin et al. 2007).
 
-    One leg swings: it is lifted for ``lift_steps`` steps, then reaches ahead, the further the faster the hull is, until
-    its foot touches the track. The hip of the other leg holds the hull's angle. The numbers were found by the
-    cross-entropy method on the default walker. Angles in rad, from the vertical for hips; gains a rad, or a unit of the
-    observation's speeds.
+    One leg swings: it is lifted for ``lift_steps`` steps, then reaches ahead, the further the faster the hull is,
+    until its foot touches the track. The hip of the other leg holds the hull's angle. The numbers were found by the
+    cross-entropy method on the default walker. Angles in rad, from the vertical for hips; gains a rad, or a unit of
+    the observation's speeds.
     """
 
     lift_steps: int = 16
@@ -54,7 +54,7 @@ class Gait:
         self._steps = 0
 
     def act(self, observation: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Give the action, shape (4,), for an observation whose first 14 numbers are those of a walker of two legs."""
+        """Give the action, shape (4,), for an observation of a walker with two legs, shape (24,) or longer."""
         angle, turning, speed = observation[:3].tolist()
         legs = [observation[_N_HULL + _N_LEG * i : _N_HULL + _N_LEG * (i + 1)].tolist() for i in (0, 1)]
         self._change_legs(has_landed=legs[self._swinging][4] > 0.0)
@@ -67,7 +67,7 @@ class Gait:
                 knee_target = self.standing_knee
                 action.append(self.hull_gain * (angle - self.lean) + self.hull_damping * turning - self.push)
             action.append(self.knee_gain * (knee_target - (knee - _KNEE_ZERO)) - self.knee_damping * knee_speed)
-        return np.clip(action, -1.0, 1.0).astype(np.float32)
+        return np.array([min(1.0, max(-1.0, torque)) for torque in action], dtype=np.float32)
 
     def _change_legs(self, *, has_landed: bool) -> None:
         self._steps += 1

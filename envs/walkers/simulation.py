@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -101,10 +102,10 @@ class WalkerTaskEnv(TaskEnv):
         self.pad_steps = pad_steps
         self._walker_builder = WalkerBuilder(self._box2d, self.walker)
         self._track_builder = TrackBuilder(self._box2d)
-        self._ray = _make_ray(self._box2d)
+        self._ray = _ray_class(self._box2d)()
         n_motors = self.walker.n_motors
         self.action_space = spaces.Box(-1.0, 1.0, (n_motors,), np.float32)
-        self.observation_space = _observation_space(self.walker.n_legs)
+        self.observation_space = spaces.Box(*_observation_bounds(self.walker.n_legs), dtype=np.float32)
         self._speeds = _SPEEDS * self.walker.n_legs
         self.max_episode_steps = max_episode_steps
         self.track = Track()
@@ -239,11 +240,11 @@ def _draw_body(canvas: Canvas, body: Any, colour: Colour) -> None:
         canvas.polygon([tuple(body.GetWorldPoint(vertex)) for vertex in fixture.shape.vertices], colour)
 
 
-def _observation_space(n_legs: int) -> spaces.Box:
+def _observation_bounds(n_legs: int) -> tuple[Observation, Observation]:
     unbounded, unit = (-np.inf, np.inf), (0.0, 1.0)
     bounds = [unbounded] * 4 + ([unbounded] * 4 + [unit]) * n_legs + [unit] * N_RAYS
     low, high = np.array(bounds, dtype=np.float32).T
-    return spaces.Box(low, high, dtype=np.float32)
+    return low, high
 
 
 def _touches(body: Any) -> bool:
@@ -251,8 +252,9 @@ def _touches(body: Any) -> bool:
     return any(edge.contact.touching for edge in body.contacts)
 
 
-def _make_ray(box2d: Any) -> Any:
-    """Give a callback for Box2D's ray casts that keeps the fraction of the nearest hit of the track."""
+@cache
+def _ray_class(box2d: Any) -> Any:
+    """Give a class of callbacks for Box2D's ray casts that keep the fraction of the nearest hit of the track."""
 
     class Ray(box2d.b2RayCastCallback):  # type: ignore[misc]  # made here, as Box2D is imported where it is used
         fraction = 1.0
@@ -263,4 +265,4 @@ def _make_ray(box2d: Any) -> Any:
             self.fraction = fraction
             return fraction  # look no further than this
 
-    return Ray()
+    return Ray

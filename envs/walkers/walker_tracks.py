@@ -78,7 +78,8 @@ class WalkerTracks(WalkerTaskEnv):
         while course.x < N_STEPS:
             if self._kinds:
                 kind = self._kinds[int(rng.integers(len(self._kinds)))]
-                put[kind](rng.uniform(*self._ranges[kind]))
+                low, high = self._ranges[kind]
+                put[kind](rng.uniform(low, high))
             course.rough(int(rng.integers(FREE_STEPS[0], FREE_STEPS[1] + 1)))
         return course.track()
 

@@ -38,6 +38,7 @@ def test_the_index_says_what_a_family_offers(name):
     assert actions == ", ".join(family(name).action_kinds)
     assert known == ("yes" if family(name).known_reward else "no")
     assert ("mujoco" in needs) == (".mujoco." in FAMILIES[name])
+    assert ("box2d" in needs) == (".walkers." in FAMILIES[name])
 
 
 @pytest.mark.parametrize("page", [*NAMES, "index"])

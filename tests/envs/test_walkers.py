@@ -1,4 +1,4 @@
-"""What the walker families share: bodies, motors, rays, rewards and endings, held against Gymnasium's BipedalWalker."""
+"""What the walker families share: bodies, motors, rays, rewards, endings; held against Gymnasium's BipedalWalker."""
 
 import math
 import subprocess

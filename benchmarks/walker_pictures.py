@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lifelong_rl.envs import Task, make
 from lifelong_rl.envs.drawing import Canvas
 from lifelong_rl.envs.walkers.gait import Gait
-from lifelong_rl.envs.walkers.simulation import draw_track
+from lifelong_rl.envs.walkers.pictures import draw_track
 from lifelong_rl.envs.walkers.track import GROUND
 
 matplotlib.use("Agg")

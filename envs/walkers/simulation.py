@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lifelong_rl.envs.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, RED, Canvas, Colour
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
 from lifelong_rl.envs.walkers.box2d import import_box2d
-from lifelong_rl.envs.walkers.track import END_STEPS, GROUND, PAD_STEPS, STEP, Track, TrackBuilder, convex_hull
+from lifelong_rl.envs.walkers.pictures import draw_scene
+from lifelong_rl.envs.walkers.rays import N_RAYS, Lidar
+from lifelong_rl.envs.walkers.track import END_STEPS, GROUND, PAD_STEPS, STEP, Track, TrackBuilder
 from lifelong_rl.envs.walkers.walkers import (
-    GROUND_CATEGORY,
     HIP_SPEED,
     KNEE_SPEED,
     WALKERS,
@@ -33,9 +32,6 @@ RETURN_OF_A_TRACK = 300.0
 """About what walking a whole track pays; the score is the return over this."""
 MASTERY_RETURN = 230.0
 """A return above it is a success (Portelas et al. 2019)."""
-N_RAYS = 10
-RAY_LENGTH = 160.0 / 30.0
-"""In m."""
 SHORTEST_PAD = 8
 """Fewest flat steps at the start: the largest walker has its hull and legs over them."""
 START_PUSH = 5.0
@@ -50,7 +46,6 @@ _FALL_REWARD = -100.0
 _SPEEDS = (HIP_SPEED, KNEE_SPEED)
 _KNEE_ZERO = 1.0  # added to the angle of a knee: about its middle position
 _VELOCITY_SCALES = (0.3 * 20.0 / STEPS_PER_SECOND, 0.3 * 40.0 / 3.0 / STEPS_PER_SECOND)  # a viewport of 20 m x 13.3 m
-_RAYS = [(math.sin(0.15 * i) * RAY_LENGTH, -math.cos(0.15 * i) * RAY_LENGTH) for i in range(N_RAYS)]
 
 
 class WalkerTaskEnv(TaskEnv):
@@ -102,7 +97,7 @@ class WalkerTaskEnv(TaskEnv):
         self.pad_steps = pad_steps
         self._walker_builder = WalkerBuilder(self._box2d, self.walker)
         self._track_builder = TrackBuilder(self._box2d)
-        self._ray = _ray_class(self._box2d)()
+        self._lidar = Lidar(self._box2d)
         n_motors = self.walker.n_motors
         self.action_space = spaces.Box(-1.0, 1.0, (n_motors,), np.float32)
         self.observation_space = spaces.Box(*_observation_bounds(self.walker.n_legs), dtype=np.float32)
@@ -185,12 +180,8 @@ class WalkerTaskEnv(TaskEnv):
                 knee.speed / KNEE_SPEED,
                 1.0 if _touches(foot) else 0.0,
             )
-        x, y = position.x, position.y
-        ray, cast = self._ray, self._world.RayCast
-        for dx, dy in _RAYS:
-            ray.fraction = 1.0
-            cast(ray, (x, y), (x + dx, y + dy))
-            numbers.append(ray.fraction)
+        x = position.x
+        numbers += self._lidar.fractions(self._world, x, position.y)
         return np.array(numbers, dtype=np.float32), x, angle
 
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
@@ -199,45 +190,9 @@ class WalkerTaskEnv(TaskEnv):
 
     def draw(self) -> NDArray[np.uint8]:
         """Give a picture that follows the hull: 12 m of the track, shape (300, 600, 3)."""
-        parts = self._parts
-        assert parts is not None
-        left = parts.hull.position.x - 3.5
-        canvas = Canvas(x_low=left, x_high=left + 12.0, y_low=GROUND - 1.2, width=600, height=300)
-        draw_track(canvas, self.track)
-        self._draw_rays(canvas, parts.hull)
-        for far_side in (True, False):  # of each pair the first leg is the one behind the hull
-            colour = ORANGE if far_side else GREEN
-            first = 0 if far_side else 1
-            for body in (*parts.uppers[first::2], *parts.feet[first::2]):
-                _draw_body(canvas, body, colour)
-            if far_side:
-                _draw_body(canvas, parts.hull, BLUE)
-        return canvas.picture()
-
-    def _draw_rays(self, canvas: Canvas, hull: Any) -> None:
-        x, y = hull.position
-        for dx, dy in _RAYS:
-            self._ray.fraction = 1.0
-            self._world.RayCast(self._ray, (x, y), (x + dx, y + dy))
-            reach = self._ray.fraction
-            canvas.line([(x, y), (x + reach * dx, y + reach * dy)], RED, width=0.5)
-
-
-def draw_track(canvas: Canvas, track: Track) -> None:
-    """Draw the ground and what stands on it."""
-    bottom = GROUND - 50.0
-    (first, _), (last, _) = track.ground[0], track.ground[-1]
-    canvas.polygon([(first, bottom), *track.ground, (last, bottom)], GREY)
-    canvas.line(track.ground, BLACK)
-    for box in track.boxes:
-        canvas.polygon(box.corners, BLACK)
-    for polygon in track.polygons:
-        canvas.polygon(convex_hull(polygon), BLACK)
-
-
-def _draw_body(canvas: Canvas, body: Any, colour: Colour) -> None:
-    for fixture in body.fixtures:
-        canvas.polygon([tuple(body.GetWorldPoint(vertex)) for vertex in fixture.shape.vertices], colour)
+        assert self._parts is not None
+        x, y = self._parts.hull.position
+        return draw_scene(self.track, self._parts, self._lidar.fractions(self._world, x, y))
 
 
 def _observation_bounds(n_legs: int) -> tuple[Observation, Observation]:
@@ -248,21 +203,8 @@ def _observation_bounds(n_legs: int) -> tuple[Observation, Observation]:
 
 
 def _touches(body: Any) -> bool:
-    """Whether the body touches the track: the parts of a walker touch nothing else."""
+    """Whether the body touches the track at the end of a step: the parts of a walker touch nothing else.
+
+    Asking costs less than Box2D's contact listener, which calls Python at every contact of every step.
+    """
     return any(edge.contact.touching for edge in body.contacts)
-
-
-@cache
-def _ray_class(box2d: Any) -> Any:
-    """Give a class of callbacks for Box2D's ray casts that keep the fraction of the nearest hit of the track."""
-
-    class Ray(box2d.b2RayCastCallback):  # type: ignore[misc]  # made here, as Box2D is imported where it is used
-        fraction = 1.0
-
-        def ReportFixture(self, fixture: Any, point: Any, normal: Any, fraction: float) -> float:
-            if fixture.filterData.categoryBits != GROUND_CATEGORY:
-                return -1.0  # a leg: look through it
-            self.fraction = fraction
-            return fraction  # look no further than this
-
-    return Ray

@@ -18,6 +18,8 @@ STAIR_LENGTH = 4
 """Of each stair, in steps."""
 STUMP_WIDTH = 1
 """In steps."""
+LEAST_SIZE = 0.01
+"""In steps: smaller edges are below Box2D's tolerance of 5 mm."""
 
 
 def _range(name: str, highest: float) -> list[Feature]:
@@ -79,7 +81,7 @@ class WalkerTracks(WalkerTaskEnv):
             if self._kinds:
                 kind = self._kinds[int(rng.integers(len(self._kinds)))]
                 low, high = self._ranges[kind]
-                put[kind](rng.uniform(low, high))
+                put[kind](max(LEAST_SIZE, rng.uniform(low, high)))
             course.rough(int(rng.integers(FREE_STEPS[0], FREE_STEPS[1] + 1)))
         return course.track()
 

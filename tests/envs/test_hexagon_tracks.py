@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 
 from lifelong_rl.envs import TaskEnvError, check_task_env, make
-from lifelong_rl.envs.walkers.box2d import import_box2d
 from lifelong_rl.envs.walkers.hexagon_tracks import HEXAGON, HexagonTracks, HexagonTracks12
 from lifelong_rl.envs.walkers.track import GROUND, N_STEPS, PAD_STEPS, STEP, convex_hull
-
-import_box2d("these tests")
 
 TASK = {
     "left_foot_x": 0.5,

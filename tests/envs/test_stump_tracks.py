@@ -7,11 +7,8 @@ import pytest
 from scipy.stats import norm
 
 from lifelong_rl.envs import check_task_env, family, make
-from lifelong_rl.envs.walkers.box2d import import_box2d
 from lifelong_rl.envs.walkers.stump_tracks import StumpTracks, StumpTracksHard
 from lifelong_rl.envs.walkers.track import GROUND, N_STEPS, PAD_STEPS, STEP
-
-import_box2d("these tests")
 
 
 def boxes_of(env, **task):

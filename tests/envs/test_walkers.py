@@ -1,20 +1,14 @@
 """What the walker families share: bodies, motors, rays, rewards, endings; held against Gymnasium's BipedalWalker."""
 
 import math
-import subprocess
-import sys
-import warnings
 
 import numpy as np
 import pytest
+from walker_toys import bodies, move, on_track, still
 
 from lifelong_rl.envs import make
-from lifelong_rl.envs.walkers.box2d import import_box2d
 from lifelong_rl.envs.walkers.gait import Gait
-from lifelong_rl.envs.walkers.simulation import RAY_LENGTH
-from lifelong_rl.envs.walkers.track import END_STEPS, GROUND, N_STEPS, STEP, Box, Track
-
-import_box2d("these tests")  # before Gymnasium's import of it, whose warnings would be errors here
+from lifelong_rl.envs.walkers.track import END_STEPS, GROUND, N_STEPS, STEP, Track
 
 
 class Recorder:
@@ -42,31 +36,9 @@ class Pushing:
         return self.push
 
 
-def on_track(track, walker="default", **options):
-    env = make("stump-tracks", walker=walker, **options)
-    env.build_track = lambda rng: track
-    env.reset(seed=0)
-    return env
-
-
-def bodies(env):
-    parts = env._parts
-    return [parts.hull, *(body for leg in zip(parts.uppers, parts.feet, strict=True) for body in leg)]
-
-
-def move(env, dx=0.0, dy=0.0):
-    for body in bodies(env):
-        x, y = body.position
-        body.position = (x + dx, y + dy)
-
-
 def area_of(polygon):
     x, y = np.transpose(polygon)
     return 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))
-
-
-def still(env):
-    return np.zeros(env.action_space.shape, dtype=np.float32)
 
 
 def beside_gymnasium(seed):
@@ -214,42 +186,6 @@ def test_the_score_is_the_return_over_300_and_success_is_above_230():
     assert env.score_episode(310.0, 900) == (1.0, True)
 
 
-def rays(env):
-    return env.step(still(env))[0][-10:]
-
-
-def test_rays_give_the_distance_to_flat_ground_as_fractions_of_their_length():
-    env = on_track(Track())
-    seen = rays(env)
-    height = env._parts.hull.position.y - GROUND
-    angles = 0.15 * np.arange(10)
-    np.testing.assert_allclose(seen, np.minimum(1.0, height / (np.cos(angles) * RAY_LENGTH)), atol=0.003)
-
-
-def test_rays_end_at_what_stands_on_the_ground_and_pass_the_legs():
-    wall = 3.0
-    env = on_track(Track(boxes=[Box(wall + 4.0, wall + 5.0, GROUND, GROUND + 5.0)]))
-    seen = rays(env)
-    x, y = env._parts.hull.position
-    for i, fraction in enumerate(seen):
-        ahead, down = math.sin(0.15 * i) * RAY_LENGTH, math.cos(0.15 * i) * RAY_LENGTH
-        nearest = min((wall + 4.0 - x) / ahead if i else math.inf, (y - GROUND) / down, 1.0)
-        assert fraction == pytest.approx(nearest, abs=0.005)
-
-
-def test_a_nearer_obstacle_of_two_is_seen():
-    env = on_track(Track(boxes=[Box(8.0, 9.0, GROUND, GROUND + 5.0), Box(6.0, 6.5, GROUND, GROUND + 5.0)]))
-    x = env._parts.hull.position.x
-    assert rays(env)[9] == pytest.approx((6.0 - x) / (math.sin(1.35) * RAY_LENGTH), abs=0.005)
-
-
-def test_the_track_is_one_static_body():
-    env = make("stump-tracks")
-    env.reset(seed=0, options={"task": {"obstacle_spacing": 0.0, "stump_height": 1.0}})
-    assert len(env.track.boxes) > 150
-    assert len(env._world.bodies) == 1 + 5
-
-
 def test_episodes_end_with_their_worlds():
     env = make("stump-tracks")
     worlds = []
@@ -303,68 +239,6 @@ def test_actions_beyond_the_bounds_are_clipped():
         env.reset(seed=0)
         played.append([env.step(np.array(action))[0].tobytes() for _ in range(10)])
     assert played[0] == played[1]
-
-
-# Without the extra, and pictures
-
-
-def python(*arguments):
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr
-
-
-def test_without_box2d_everything_else_works_and_the_error_names_the_extra():
-    code = """
-import sys
-sys.modules["Box2D"] = None
-from lifelong_rl.envs import family, make
-assert family("stump-tracks").task_space.dimension == 2
-make("point-goal").reset(seed=0)
-try:
-    make("stump-tracks")
-except ImportError as error:
-    print(error)
-"""
-    words = 'StumpTracks runs on Box2D, which is not installed: pip install "lifelong_rl[box2d]".'
-    assert words in python("-c", code)[1]
-
-
-def test_box2d_is_imported_where_it_is_used_also_where_warnings_are_errors():
-    code = """
-import sys
-from lifelong_rl.envs import family, make
-family("stump-tracks")
-print("Box2D" in sys.modules)
-print(make("stump-tracks").reset(seed=0)[0].shape)
-"""
-    assert python("-W", "error", "-c", code) == (0, "False\n(24,)\n")
-
-
-@pytest.mark.parametrize("walker", ["default", "short", "quadrupedal"])
-def test_pictures_follow_the_hull_and_change_nothing(walker):
-    shown, unseen = (make("stump-tracks", walker=walker, render_mode=mode) for mode in ("rgb_array", None))
-    observations = []
-    for env in (shown, unseen):
-        env.reset(seed=3)
-        for _ in range(5):
-            env.render()
-            observation, *_ = env.step(np.full(env.action_space.shape, 0.4))
-        observations.append(observation.tobytes())
-    assert observations[0] == observations[1]
-    before = shown.render()
-    assert before.shape == (300, 600, 3) and before.dtype == np.uint8
-    move(shown, dx=30.0)
-    after = shown.render()
-    assert (before != after).any()
-    hull_colour = [66, 112, 180]
-    columns = [np.flatnonzero((picture == hull_colour).all(axis=2).any(axis=0)) for picture in (before, after)]
-    assert abs(columns[0].mean() - columns[1].mean()) < 2.0
-
-
-def test_importing_box2d_leaves_the_filters_of_warnings_as_they_were():
-    before = list(warnings.filters)
-    import_box2d("this test")
-    assert list(warnings.filters) == before
 
 
 # A gait

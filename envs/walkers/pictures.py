@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,18 +14,23 @@ from lifelong_rl.envs.walkers.rays import RAYS
 from lifelong_rl.envs.walkers.track import GROUND, Track, convex_hull
 from lifelong_rl.envs.walkers.walkers import Assembly
 
-_BEHIND, _WIDTH = 3.5, 12.0  # m of the track behind the hull, and in the picture
+_BEHIND, _BELOW, _WIDTH = 3.5, 1.2, 12.0  # m of the track behind the hull, below the ground, and in the picture
+_FREE_HEIGHT = 1.5  # m by which a hull may rise or fall before the picture follows
 _FAR_BELOW = 50.0
 
 
-def draw_scene(track: Track, parts: Assembly, fractions: Sequence[float]) -> NDArray[np.uint8]:
+def draw_scene(
+    track: Track, parts: Assembly, fractions: Sequence[float], standing_height: float
+) -> NDArray[np.uint8]:
     """Give a picture that follows the hull: 12 m of the track, shape (300, 600, 3).
 
-    fractions: how far the rays reach.
+    fractions: how far the rays reach. standing_height: of the hull above the ground, in m.
     """
     x, y = parts.hull.position
     left = x - _BEHIND
-    canvas = Canvas(x_low=left, x_high=left + _WIDTH, y_low=min(GROUND, y - 1.5) - 1.2, width=600, height=300)
+    risen = y - standing_height - GROUND
+    followed = math.copysign(max(0.0, abs(risen) - _FREE_HEIGHT), risen)
+    canvas = Canvas(x_low=left, x_high=left + _WIDTH, y_low=GROUND - _BELOW + followed, width=600, height=300)
     draw_track(canvas, track)
     for fraction, (dx, dy) in zip(fractions, RAYS, strict=True):
         canvas.line([(x, y), (x + fraction * dx, y + fraction * dy)], RED, width=0.5)

@@ -192,7 +192,8 @@ class WalkerTaskEnv(TaskEnv):
         """Give a picture that follows the hull: 12 m of the track, shape (300, 600, 3)."""
         assert self._parts is not None
         x, y = self._parts.hull.position
-        return draw_scene(self.track, self._parts, self._lidar.fractions(self._world, x, y))
+        fractions = self._lidar.fractions(self._world, x, y)
+        return draw_scene(self.track, self._parts, fractions, self.walker.standing_height)
 
 
 def _observation_bounds(n_legs: int) -> tuple[Observation, Observation]:

@@ -55,6 +55,11 @@ class Walker:
         """Number of motors: a hip and a knee for each leg."""
         return 2 * self.n_legs
 
+    @property
+    def standing_height(self) -> float:
+        """Height of the hull's origin over the ground at the start, in m: two parts of a leg."""
+        return 2.0 * self.leg_length / UNITS_PER_METRE
+
 
 _HULL = ((-30.0, 9.0), (6.0, 9.0), (34.0, 1.0), (34.0, -8.0), (-30.0, -8.0))
 _LARGE_HULL = ((-46.0, 13.0), (6.0, 13.0), (50.0, 5.0), (50.0, -12.0), (-46.0, -12.0))
@@ -87,6 +92,7 @@ class WalkerBuilder:
     def __init__(self, box2d: Any, walker: Walker):
         width, length = walker.leg_width / UNITS_PER_METRE, walker.leg_length / UNITS_PER_METRE
         self._length = length
+        self._standing_height = walker.standing_height
         self._hips = [(x / UNITS_PER_METRE, y / UNITS_PER_METRE) for x, y in walker.hips]
         hull = [(x / UNITS_PER_METRE, y / UNITS_PER_METRE) for x, y in walker.hull]
         self._body = box2d.b2BodyDef(type=box2d.b2_dynamicBody)
@@ -100,8 +106,8 @@ class WalkerBuilder:
         self._knee_joint = _joint(box2d, bottom, top, walker.torque, _KNEE_LIMITS)
 
     def build(self, world: Any, x: float, ground: float) -> Assembly:
-        """Make the walker, standing with its hull's origin two leg parts above the ground at ``x``."""
-        y = ground + 2.0 * self._length
+        """Make the walker, standing on the ground at ``x``."""
+        y = ground + self._standing_height
         parts = Assembly(self._part(world, self._hull, x, y, 0.0), [], [], [])
         for (hip_x, hip_y), hip in zip(self._hips, self._hip_joints, strict=True):
             for side in (-1.0, 1.0):

@@ -135,6 +135,17 @@ def test_pictures_follow_the_hull_and_change_nothing(walker):
     assert abs(columns[0].mean() - columns[1].mean()) < 2.0
 
 
+def test_pictures_follow_a_walker_up_stairs():
+    shown = make("stump-tracks", render_mode="rgb_array")
+    shown.reset(seed=3)
+    rows = []
+    for rise in (0.0, 1.0, 20.0):
+        move(shown, dy=rise)
+        rows.append(np.flatnonzero((shown.render() == [66, 112, 180]).all(axis=2).any(axis=1)).mean())
+    assert rows[0] - rows[1] == pytest.approx(50.0, abs=2.0)  # 1 m is 50 pixels, within what a picture leaves free
+    assert rows[0] - rows[2] == pytest.approx(75.0, abs=6.0)
+
+
 def test_importing_box2d_leaves_the_filters_of_warnings_as_they_were():
     before = list(warnings.filters)
     import_box2d("this test")

@@ -156,8 +156,9 @@ def report(config: BenchmarkConfig, evaluations: list[Evaluation]) -> str:
             "",
             f"`python benchmarks/walker_learning.py`: PPO, the {config.walker} walker, the default task of "
             f"`{config.family}`, seed {config.seed}.",
-            f"After {last.step:,} steps it {verdict} (mean return of {config.n_episodes} episodes above "
-            f"{MASTERY_RETURN:.0f} twice in a row). Torch on one thread, on two cores shared with other jobs.",
+            f"After {last.step:,} of at most {config.n_steps:,} steps it {verdict} (mean return of "
+            f"{config.n_episodes} episodes of the mean action above {MASTERY_RETURN:.0f} twice in a row).",
+            "Torch on one thread, on two cores shared with other jobs.",
             "",
             f"{config.n_envs} environments, {config.rollout_steps} steps of each a rollout, minibatches of "
             f"{config.batch_size}, 10 epochs, learning rate {config.learning_rate:g}, gamma {config.gamma:g}, "

@@ -88,8 +88,10 @@ class WalkerTaskEnv(TaskEnv):
             first obstacle nearer.
         """
         self.check_action_kind(actions)
-        if not SHORTEST_PAD <= pad_steps <= END_STEPS:
-            raise ValueError(f"pad_steps must lie in {SHORTEST_PAD} .. {END_STEPS}, found {pad_steps!r}.")
+        if not (isinstance(pad_steps, int) and SHORTEST_PAD <= pad_steps <= END_STEPS):
+            raise ValueError(
+                f"pad_steps must be a whole number in {SHORTEST_PAD} .. {END_STEPS}, found {pad_steps!r}."
+            )
         if walker not in get_args(WalkerName):
             raise ValueError(f"walker must be one of {', '.join(get_args(WalkerName))}, found {walker!r}.")
         self._box2d: Any = import_box2d(type(self).__name__)

@@ -200,8 +200,8 @@ def test_a_pad_of_other_length_moves_start_and_obstacles():
     near.reset(seed=0, options={"task": {"obstacle_spacing": 1.0}})
     assert near._parts.hull.position.x == pytest.approx(4.0 * STEP, abs=0.05)
     assert near.track.boxes[0].left == pytest.approx(9.0 * STEP)
-    for pad_steps in (7, 191):
-        with pytest.raises(ValueError, match=r"pad_steps must lie in 8 \.\. 190, found"):
+    for pad_steps in (7, 191, 8.5):
+        with pytest.raises(ValueError, match=rf"pad_steps must be a whole number in 8 \.\. 190, found {pad_steps}"):
             make("stump-tracks", pad_steps=pad_steps)
 
 

@@ -1,7 +1,8 @@
 """The bodies that walk: a hull, legs of two parts, and a motor at each hip and knee.
 
 Sizes, densities, limits of the joints, speeds and torques of the motors are facts of Gymnasium's BipedalWalker and of
-the walkers of Portelas et al. 2019 (teachDeepRL). Lengths are in thirtieths of a metre here, as they are published.
+the walkers of Portelas et al. 2019 (teachDeepRL); where the hips of the quadrupedal one sit is this project's choice.
+Lengths are in thirtieths of a metre here, as they are published.
 """
 
 from __future__ import annotations

@@ -1,23 +1,23 @@
-"""Draw the pictures of the pages on the MuJoCo families: each standard task after the same actions.
+"""Draw the pictures of the pages on environment families: a contact sheet each, or a row of its standard tasks.
 
 MUJOCO_GL=egl python benchmarks/environment_pictures.py docs/environments/figures
+MUJOCO_GL=egl python benchmarks/environment_pictures.py docs/environments/figures --only half-cheetah pusher
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import tyro
 
-from lifelong_rl.envs import Task, make
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+from lifelong_rl.envs import FAMILIES, TaskEnv, family
+from lifelong_rl.envs.picture_files import write_png
+from lifelong_rl.envs.pictures import Moves, Picture, contact_sheet
+from lifelong_rl.envs.shown_tasks import rows_of
 
 
 @dataclass(frozen=True)
@@ -25,50 +25,77 @@ class PictureConfig:
     """What to draw and where to."""
 
     folder: tyro.conf.Positional[Path]
-    """Folder for the PNG files, one a family."""
+    """Folder for the PNG files, one a family; those that are there already are drawn anew."""
+    only: tuple[str, ...] = ()
+    """Families to draw; by default all that have pictures."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a family is shown on its page; what says nothing else shows each feature's low, middle and high value."""
+
+    tasks: str = "low,middle,high"
     n_tasks: int = 5
-    """Standard tasks to show."""
-
-
-def stand(_: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return np.zeros(6)
+    n_steps: int = 20
+    moves: Moves = "random"
+    cell_width: int = 160
+    crop: Callable[[Picture], Picture] = lambda picture: picture
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def push_through_the_middle(observation: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.array([0.3, -10.0 * observation[1]])
 
 
-FAMILIES: dict[str, tuple[Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]], int]] = {
-    "half-cheetah": (stand, 10),
-    "pusher": (push_through_the_middle, 32),
-}
-"""The controller of each family and the number of steps after which it is shown."""
+def fail_once_at_the_third_stage(observation: np.ndarray[Any, Any]) -> int:
+    stage, margin, retries_left = int(observation[:8].argmax()), observation[8], observation[9] * 8
+    is_wrong = stage == 2 and margin > 0.0 and retries_left == 2
+    return (stage + is_wrong) % 4
 
 
-def picture_of(name: str, task: Task) -> np.ndarray[Any, Any]:
-    """Give the picture of a task after the family's steps."""
-    choose, n_steps = FAMILIES[name]
-    env: Any = make(name, render_mode="rgb_array")
-    observation, _ = env.reset(seed=2, options={"task": task})
-    for _ in range(n_steps):
-        observation, *_ = env.step(choose(observation))
-    picture: np.ndarray[Any, Any] = env.render()
-    env.close()
+def middle_of_mujoco_s(picture: Picture) -> Picture:
     return picture[140:460, 80:600]
 
 
+SHOWN: dict[str, Shown] = {
+    "half-cheetah": Shown("standard", n_steps=10, moves="zero", crop=middle_of_mujoco_s),
+    "lunar-lander": Shown("standard", n_steps=60, moves="zero", cell_width=180),
+    "minigrid": Shown("standard", n_tasks=18, n_steps=0),
+    "n-delayed-match": Shown(cell_width=300),
+    "n-parity": Shown(cell_width=300),
+    "pusher": Shown("standard", n_steps=32, moves=push_through_the_middle, crop=middle_of_mujoco_s),
+    "staged-task": Shown(n_steps=3, moves=fail_once_at_the_third_stage, cell_width=240),
+    "toy-grid": Shown("standard", n_tasks=4, n_steps=1),
+}
+"""The families that are shown in a way of their own."""
+
+
+def is_on_a_page(name: str) -> bool:
+    """Say whether the family is shown: the toy grids share one picture, and some families may have none."""
+    return family(name).draw is not TaskEnv.draw and not name.startswith("toy-grid-")
+
+
 def main(config: PictureConfig) -> None:
-    """Draw one row of pictures a family."""
+    """Draw one picture a family."""
     config.folder.mkdir(parents=True, exist_ok=True)
-    for name in FAMILIES:
-        tasks = make(name).standard_tasks(config.n_tasks)
-        figure, axes = plt.subplots(1, len(tasks), figsize=(2.6 * len(tasks), 1.85), layout="constrained")
-        for axis, task in zip(axes, tasks, strict=True):
-            axis.imshow(picture_of(name, task), interpolation="antialiased")
-            axis.set_title(task.name, fontsize=9)
-            axis.axis("off")
-        figure.savefig(config.folder / f"{name}.png", dpi=100)
-        plt.close(figure)
+    for name in config.only or filter(is_on_a_page, FAMILIES):
+        shown = SHOWN.get(name, Shown())
+        rows = rows_of(family(name), shown.tasks, n=shown.n_tasks, seed=2)
+        sheet = contact_sheet(
+            name,
+            rows,
+            n_steps=shown.n_steps,
+            seed=2,
+            moves=shown.moves,
+            cell_width=shown.cell_width,
+            crop=shown.crop,
+            show_progress=True,
+            options=shown.options,
+        )
+        path = config.folder / f"{name}.png"
+        path.unlink(missing_ok=True)
+        write_png(sheet, path)
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,19 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
-from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, TaskEnv
+from lifelong_rl.envs.batched.arithmetic import Arithmetic
+from lifelong_rl.envs.batched.family import BatchedTaskEnv
+from lifelong_rl.envs.classic_control import (
+    CartPoleBody,
+    CartPoleState,
+    cartpole_accelerations,
+    cartpole_body,
+    cartpole_picture,
+)
+from lifelong_rl.envs.space import Feature, Task, TaskSpace
+from lifelong_rl.envs.task_env import ActionKind, ObserveTask, RenderMode
 
 TRACK = 2.4
 """The cart stops, without bouncing, at this distance from the middle, in metres."""
@@ -25,7 +35,7 @@ POLES = (0.6, 0.8, 0.4, 1.0, 1.2, 0.7, 0.5, 0.9, 1.1, 1.3)
 """HyperCRL's ten lengths of the whole pole in its order, in metres."""
 
 
-class CartPoleSwingUp(TaskEnv):
+class CartPoleSwingUp(BatchedTaskEnv):
     """A pole that hangs from a cart, to swing up and hold over the middle of the track.
 
     The equations are CartPole-v1's (Florian 2007), without its ends and over the whole circle; the cart stops at the
@@ -51,64 +61,55 @@ class CartPoleSwingUp(TaskEnv):
     )
     action_kinds = ("continuous",)
     reward_features = ("length",)
+    n_draws = 4
 
     def __init__(
         self,
         *,
         actions: ActionKind = "continuous",
         max_episode_steps: int = 200,
+        render_mode: RenderMode = None,
         observe_task: ObserveTask = "none",
         tasks: Sequence[Task] = (),
     ):
-        self.check_action_kind(actions)
         self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float32)
         self.observation_space = spaces.Box(-np.inf, np.inf, (5,), np.float32)
-        self.max_episode_steps = max_episode_steps
-        super().__init__(observe_task=observe_task, tasks=tasks)
+        super().__init__(
+            actions=actions,
+            max_episode_steps=max_episode_steps,
+            render_mode=render_mode,
+            observe_task=observe_task,
+            tasks=tasks,
+        )
 
-    def apply_task(self, params: Mapping[str, Value]) -> None:
-        """Take over the physics."""
-        self._params = {name: float(value) for name, value in params.items()}
+    def physics(self, params: Mapping[str, float]) -> CartPoleBody:
+        """Give the masses and lengths."""
+        return cartpole_body(params)
 
-    def start_episode(self) -> Observation:
+    def draw_start(self, rng: np.random.Generator, out: NDArray[np.float64]) -> None:
+        """Draw from the normal distribution."""
+        rng.standard_normal(out=out)
+
+    def begin(self, draws: Any, physics: CartPoleBody, xp: Arithmetic) -> CartPoleState:
         """Start near the middle of the track with the pole hanging."""
-        self._x, self._speed, angle, self._spin = (START_NOISE * self.np_random.standard_normal(4)).tolist()
-        self._angle = math.pi + angle
-        return self._observe()
+        x, speed, angle, spin = [START_NOISE * draw for draw in draws]
+        return CartPoleState(x, speed, math.pi + angle, spin)
 
-    def _observe(self) -> Observation:
-        values = (self._x, self._speed, math.cos(self._angle), math.sin(self._angle), self._spin)
-        return np.array(values, dtype=np.float32)
+    def observe(self, state: CartPoleState, physics: CartPoleBody, xp: Arithmetic) -> tuple[Any, ...]:
+        """Show the cart, and the pole's angle as cosine and sine."""
+        return state.x, state.speed, xp.cos(state.angle), xp.sin(state.angle), state.spin
 
-    def advance(self, action: Any) -> tuple[Observation, float, bool]:
+    def move(
+        self, state: CartPoleState, action: Any, physics: CartPoleBody, xp: Arithmetic
+    ) -> tuple[CartPoleState, Any, Any]:
         """Push for 0.04 s; there is no terminal state."""
-        push = float(action[0])
-        if not math.isfinite(push):
-            raise ValueError(f"an action must be finite, found {action!r}.")
-        push = min(1.0, max(-1.0, push))
-        self._swing(push * self._params["force_mag"])
-        pole = 2.0 * self._params["length"]
-        off_x = self._x + pole * math.sin(self._angle)
-        off_y = pole * (math.cos(self._angle) - 1.0)
-        reward = math.exp(-(off_x * off_x + off_y * off_y) / (pole * pole)) - ACTION_COST * push * push
-        return self._observe(), reward, False
-
-    def _swing(self, force: float) -> None:
-        """Integrate CartPole's equations (semi-implicit Euler)."""
-        params, dt = self._params, STEP_S / SUBSTEPS
-        mass = params["masscart"] + params["masspole"]
-        moment = params["masspole"] * params["length"]
-        for _ in range(SUBSTEPS):
-            sine, cosine = math.sin(self._angle), math.cos(self._angle)
-            push = (force + moment * self._spin**2 * sine) / mass
-            lever = params["length"] * (4.0 / 3.0 - params["masspole"] * cosine**2 / mass)
-            turning = (params["gravity"] * sine - cosine * push) / lever
-            self._speed += dt * (push - moment * turning * cosine / mass)
-            self._spin += dt * turning
-            self._x += dt * self._speed
-            self._angle += dt * self._spin
-            if abs(self._x) > TRACK:
-                self._x, self._speed = math.copysign(TRACK, self._x), 0.0
+        push = action[0]
+        state = _swing(state, push * physics.force_mag, physics, xp)
+        pole = 2.0 * physics.length
+        off_x = state.x + pole * xp.sin(state.angle)
+        off_y = pole * (xp.cos(state.angle) - 1.0)
+        nearness = xp.exp(-(off_x * off_x + off_y * off_y) / (pole * pole))
+        return state, nearness - ACTION_COST * push * push, False
 
     @staticmethod
     def known_reward(
@@ -122,13 +123,29 @@ class CartPoleSwingUp(TaskEnv):
         rewards = xp.exp(-(off_x**2 + off_y**2)) - ACTION_COST * push**2
         return rewards, rewards > 1.0  # never
 
-    def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
+    def score(self, episode_return: Any, length: Any, state: Any, physics: Any, xp: Arithmetic) -> tuple[Any, Any]:
         """Give the mean reward a step, at least 0; success from 0.5."""
         mean_reward = episode_return / length
-        return min(1.0, max(0.0, mean_reward)), mean_reward >= 0.5
+        return xp.clip(mean_reward, 0.0, 1.0), mean_reward >= 0.5
+
+    def picture(self, state: CartPoleState, physics: CartPoleBody) -> NDArray[np.uint8]:
+        """Give a picture of cart and pole."""
+        return cartpole_picture(state, physics)
 
     @classmethod
     def standard_tasks(cls, n: int) -> list[Task]:
         """Give the first ``n`` of HyperCRL's ten poles, 0.4 to 1.3 m long, in its order, then a fixed sample."""
         named = [cls.task_space.task({"length": round(pole / 2.0, 3)}, name=f"pole-{pole}m") for pole in POLES]
         return named[:n] + super().standard_tasks(max(0, n - len(named)))
+
+
+def _swing(state: CartPoleState, force: Any, body: CartPoleBody, xp: Arithmetic) -> CartPoleState:
+    """Integrate CartPole's equations (semi-implicit Euler); the cart stops at the ends of the track."""
+    step_s = STEP_S / SUBSTEPS
+    for _ in range(SUBSTEPS):
+        acceleration, turning = cartpole_accelerations(state, force, body, xp)
+        speed, spin = state.speed + step_s * acceleration, state.spin + step_s * turning
+        x, angle = state.x + step_s * speed, state.angle + step_s * spin
+        speed = xp.where(abs(x) > TRACK, 0.0, speed)
+        state = CartPoleState(xp.clip(x, -TRACK, TRACK), speed, angle, spin)
+    return state

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifelong_rl.envs.check_rules import Case, TaskEnvError
+from lifelong_rl.envs.check_case import Case, TaskEnvError
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import KnownReward
 
@@ -27,14 +27,14 @@ class Transitions:
 
 
 def check_known_reward(case: Case) -> None:
-    """Compare a family's known reward with the one that its environment pays, on an episode of each task."""
+    """Known reward: where the family has one, it is what the environment pays."""
     known = case.cls.known_reward
     unknown = set(case.cls.reward_features) - set(case.space.names)
     if unknown:
         raise TaskEnvError(f"reward_features must be features of the task space, found {sorted(unknown)}.")
     if known is None:
         return
-    for task in case.options.get("tasks") or case.tasks:
+    for task in case.shown_tasks:
         played = play_transitions(case, task)
         _compare(case, known, task, played)
 

@@ -1,77 +1,28 @@
-"""The rules of :func:`lifelong_rl.envs.check_task_env`, one function each."""
+"""The rules of :func:`lifelong_rl.envs.check_task_env` on episodes and tasks, one function each."""
 
 from __future__ import annotations
 
-import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from lifelong_rl.envs.lookup import construct
-from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
+from lifelong_rl.envs.check_case import Case, TaskEnvError, require_refusal
+from lifelong_rl.envs.space import Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import TaskEnv, TaskLike
 from lifelong_rl.envs.trajectory import first_difference, global_random_states, place, play, play_on, trajectory
-
-_N_DRAWN_SETTINGS = 8
-_MOST_INTEGERS = 6  # an integer feature with more values is tried like a real one
 
 # Gymnasium's advice that a family may have good reasons not to follow; its other warnings count as failures.
 _HARMLESS = (r"(?s).*space (minimum|maximum) value is -?infinity", r"(?s).*symmetric and normalized space")
 
 
-class TaskEnvError(AssertionError):
-    """A rule of :func:`check_task_env` is broken; the message says which one and how it showed."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One family with its options, and what the rules need of it."""
-
-    cls: type[TaskEnv]
-    options: dict[str, Any]
-    seed: int
-    n_steps: int
-
-    @property
-    def space(self) -> TaskSpace:
-        """The family's task space."""
-        return self.cls.task_space
-
-    def make(self) -> TaskEnv:
-        """Give a new environment with all the options."""
-        return self._construct(self.options)
-
-    def make_plain(self) -> TaskEnv:
-        """Give an environment that does not show the task: the shown task would hide a feature without effect."""
-        rest = {key: value for key, value in self.options.items() if key not in ("observe_task", "tasks")}
-        return self._construct(rest)
-
-    def _construct(self, options: dict[str, Any]) -> TaskEnv:
-        env: TaskEnv = construct("environment family", self.cls, options)
-        return env
-
-    @property
-    def tasks(self) -> list[Task]:
-        """The default task and two drawn ones."""
-        units = self.space.sample(2, np.random.default_rng(self.seed))
-        return [self.space.default, *self.space.decode_many(units)]
-
-    def actions(self, env: TaskEnv, n: int) -> list[Any]:
-        """Give the same ``n`` random actions at each call."""
-        space = copy.deepcopy(env.action_space)
-        space.seed(self.seed)
-        return [space.sample() for _ in range(n)]
-
-
 def check_declaration(cls: type[TaskEnv]) -> None:
-    """Check the class itself, before anything can be made of it."""
+    """Declaration: a subclass of TaskEnv with a task space, action kinds, and ``standard_tasks``."""
     if not (isinstance(cls, type) and issubclass(cls, TaskEnv)):
         raise TaskEnvError(f"an environment family must be a subclass of TaskEnv, found {cls!r}.")
     if not isinstance(getattr(cls, "task_space", None), TaskSpace):
@@ -87,11 +38,12 @@ def check_declaration(cls: type[TaskEnv]) -> None:
         raise TaskEnvError(f"standard_tasks(4) must give 4 different tasks, found {[t.id for t in tasks]}.")
 
 
-def _check_episodes(case: Case) -> None:
+def check_episodes(case: Case) -> None:
+    """Episodes: observations, rewards, endings and infos are what the spaces and the protocol say."""
     env = case.make()
     if env.max_episode_steps < 2:
         raise TaskEnvError(f"max_episode_steps must be at least 2, found {env.max_episode_steps}.")
-    for task in case.options.get("tasks") or case.tasks:
+    for task in case.shown_tasks:
         _check_episode(env, task, case)
 
 
@@ -142,7 +94,8 @@ def _check_last_info(info: Mapping[str, Any], task: Task) -> None:
         raise TaskEnvError(f"success must be a bool, found {info['success']!r} for {task}.")
 
 
-def _check_gymnasium(case: Case) -> None:
+def check_gymnasium(case: Case) -> None:
+    """Gymnasium: its own ``check_env`` passes."""
     from gymnasium.utils.env_checker import check_env
 
     env = case.make()
@@ -157,7 +110,8 @@ def _check_gymnasium(case: Case) -> None:
             raise TaskEnvError(f"Gymnasium's check_env failed: {error}") from error
 
 
-def _check_naming(case: Case) -> None:
+def check_naming(case: Case) -> None:
+    """Naming: a task given as a Task, by its features, or as a point of the unit cube is the same episode."""
     env = case.make_plain()
     space = case.space
     for task in case.tasks:
@@ -177,7 +131,8 @@ def _check_naming(case: Case) -> None:
         _require_same(case, f"{task.params} as a Task and by name", task, task.params)
 
 
-def _check_queueing(case: Case) -> None:
+def check_queueing(case: Case) -> None:
+    """Queueing: a queued task (and seed) waits for the next reset that names no task, and for no other."""
     env = case.make_plain()
     first, named, queued = case.tasks
     env.reset(seed=case.seed, options={"task": first})
@@ -191,7 +146,8 @@ def _check_queueing(case: Case) -> None:
         raise TaskEnvError("a task and seed that are queued must play like the same task and seed given to reset.")
 
 
-def _check_staying(case: Case) -> None:
+def check_staying(case: Case) -> None:
+    """Staying: a task stays for later resets that name none."""
     env = case.make_plain()
     _, task, _ = case.tasks
     actions = case.actions(env, case.n_steps)
@@ -203,14 +159,15 @@ def _check_staying(case: Case) -> None:
         raise TaskEnvError(f"{message}: a seeded reset after it plays something else.")
 
 
-def _check_refusing(case: Case) -> None:
+def check_refusing(case: Case) -> None:
+    """Refusing: what is no task of the family is refused with ValueError, and changes nothing."""
     env = case.make_plain()
     _, task, _ = case.tasks
     actions = case.actions(env, case.n_steps)
     before = play(env, actions, seed=case.seed, task=task)
     for what, bad in _bad_tasks(case.space):
-        _require_refusal(partial(env.reset, options={"task": bad}), f"reset with {what}")
-        _require_refusal(partial(env.queue_task, bad), f"queue_task with {what}")
+        require_refusal(partial(env.reset, options={"task": bad}), f"reset with {what}")
+        require_refusal(partial(env.queue_task, bad), f"queue_task with {what}")
     if play(env, actions, seed=case.seed) != before:
         raise TaskEnvError("a refused task must leave the environment as it was; it plays something else now.")
 
@@ -233,7 +190,8 @@ def _bad_tasks(space: TaskSpace) -> Iterator[tuple[str, TaskLike]]:
             yield f"{feature.name}={value}", {feature.name: value}
 
 
-def _check_determinism(case: Case) -> None:
+def check_determinism(case: Case) -> None:
+    """Determinism: the same seed, task and actions give the same trajectory, in any instance."""
     env = case.make_plain()
     actions = case.actions(env, case.n_steps)
     global_states = global_random_states()
@@ -253,7 +211,8 @@ def _check_determinism(case: Case) -> None:
         raise TaskEnvError("an environment must draw from self.np_random only; it drew from a global generator.")
 
 
-def _check_default(case: Case) -> None:
+def check_default(case: Case) -> None:
+    """Default: an environment that was told no task plays the default one."""
     env = case.make_plain()
     actions = case.actions(env, case.n_steps)
     default, other, _ = case.tasks
@@ -269,7 +228,8 @@ def _check_default(case: Case) -> None:
             )
 
 
-def _check_isolation(case: Case) -> None:
+def check_isolation(case: Case) -> None:
+    """Isolation: two instances that play different tasks do not influence each other."""
     tasks = case.tasks[1:]
     envs = [case.make_plain() for _ in tasks]
     actions = case.actions(envs[0], case.n_steps)
@@ -283,7 +243,8 @@ def _check_isolation(case: Case) -> None:
             )
 
 
-def _check_replay(case: Case) -> None:
+def check_replay(case: Case) -> None:
+    """Replay: ``replay`` in a new instance leads to the same state."""
     env = case.make_plain()
     actions = case.actions(env, env.max_episode_steps + case.n_steps)
     tasks, played = _stretch(env, case, actions)
@@ -318,64 +279,6 @@ def _stretch(env: TaskEnv, case: Case, actions: Sequence[Any]) -> tuple[list[Tas
     return tasks, observations
 
 
-def _check_features(case: Case) -> None:
-    space = case.space
-    drawn = space.decode_many(space.sample(_N_DRAWN_SETTINGS, np.random.default_rng(case.seed)))
-    settings = [task.params for task in (space.default, *drawn)]
-    for feature in space.features:
-        same = _indistinguishable(case, feature, settings)
-        if same:
-            raise TaskEnvError(
-                f"feature {feature.name!r} has no effect between {same[0]!r} and {same[1]!r}: {case.n_steps} steps "
-                f"are identical, with the others at their defaults and at {_N_DRAWN_SETTINGS} drawn settings. "
-                "Let apply_task recompute everything that is derived from it, or drop the feature."
-            )
-
-
-def _indistinguishable(
-    case: Case, feature: Feature, settings: Sequence[Mapping[str, Value]]
-) -> tuple[Value, Value] | None:
-    """Give two values of the feature that no setting of the others tells apart, or None."""
-    env = case.make_plain()
-    actions = case.actions(env, case.n_steps)
-    values = _telling_values(feature)
-    pairs = list(combinations(range(len(values)), 2))
-    for setting in settings:
-        played = [
-            play(env, actions, seed=case.seed, task=case.space.task({**setting, feature.name: value}))
-            for value in values
-        ]
-        pairs = [(i, j) for i, j in pairs if played[i] == played[j]]
-        if not pairs:
-            return None
-    return values[pairs[0][0]], values[pairs[0][1]]
-
-
-def _telling_values(feature: Feature) -> list[Value]:
-    if feature.kind == "category":
-        return list(feature.choices)
-    if feature.n_values is not None and feature.n_values <= _MOST_INTEGERS:
-        return feature.from_unit((np.arange(feature.n_values) + 0.5) / feature.n_values)
-    default = feature.to_unit(feature.default)
-    probes = [unit for unit in (0.0, 0.5, 1.0) if abs(unit - default) > 0.1]  # nearer ones may well look the same
-    return [feature.default, *feature.from_unit(np.array(probes))]
-
-
-RULES: tuple[Callable[[Case], None], ...] = (
-    _check_episodes,
-    _check_gymnasium,
-    _check_naming,
-    _check_queueing,
-    _check_staying,
-    _check_refusing,
-    _check_determinism,
-    _check_default,
-    _check_isolation,
-    _check_replay,
-    _check_features,
-)
-
-
 def _last_info(env: TaskEnv, case: Case) -> dict[str, Any]:
     for action in case.actions(env, env.max_episode_steps):
         _, _, terminated, truncated, info = env.step(action)
@@ -398,13 +301,3 @@ def _require_same(case: Case, what: str, one: TaskLike, other: TaskLike) -> None
         raise TaskEnvError(
             f"the same task must be the same episode; {what}: differs from {first_difference(*trajectories)}."
         )
-
-
-def _require_refusal(call: Callable[[], Any], what: str) -> None:
-    try:
-        call()
-    except ValueError:
-        return
-    except Exception as error:
-        raise TaskEnvError(f"{what} must be refused with ValueError, found {type(error).__name__}.") from error
-    raise TaskEnvError(f"{what} must be refused with ValueError, but was accepted.")

@@ -15,8 +15,10 @@ Point: TypeAlias = tuple[float, float]
 WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (30, 30, 34)
 GREY: Colour = (170, 172, 178)
+LIGHT_GREY: Colour = (226, 228, 232)
 RED: Colour = (204, 72, 66)
 GREEN: Colour = (78, 150, 88)
+LIGHT_GREEN: Colour = (200, 226, 202)
 BLUE: Colour = (66, 112, 180)
 ORANGE: Colour = (224, 148, 58)
 

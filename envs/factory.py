@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
+from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.lookup import construct, resolve
 from lifelong_rl.envs.task_env import TaskEnv
 
@@ -18,14 +20,22 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
 FAMILIES: dict[str, str] = {
+    "acrobot": "lifelong_rl.envs.batched.acrobot:Acrobot",
     "cartpole-physics": "lifelong_rl.envs.classic_control:CartPolePhysics",
     "cartpole-swing-up": "lifelong_rl.envs.cartpole_swing_up:CartPoleSwingUp",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
     "hexagon-tracks": "lifelong_rl.envs.walkers.hexagon_tracks:HexagonTracks",
+    "lunar-lander": "lifelong_rl.envs.lunar_lander:LunarLander",
+    "minigrid": "lifelong_rl.envs.minigrid.rooms:MiniGrid",
+    "mountain-car-continuous": "lifelong_rl.envs.batched.mountain_car:MountainCarContinuous",
+    "n-delayed-match": "lifelong_rl.envs.memory:NDelayedMatch",
+    "n-parity": "lifelong_rl.envs.memory:NParity",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
+    "point-mass": "lifelong_rl.envs.batched.point_mass:PointMass",
     "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",
+    "staged-task": "lifelong_rl.envs.staged_task:StagedTask",
     "stump-tracks": "lifelong_rl.envs.walkers.stump_tracks:StumpTracks",
     "toy-grid": "lifelong_rl.envs.toy_grid:ToyGrid",
     "toy-grid-4d": "lifelong_rl.envs.toy_grid:ToyGrid4D",
@@ -65,25 +75,53 @@ def make(name: str, **options: Any) -> TaskEnv:
 def make_vec(name: str, n: int, seed: int | None = None, *, parallel: bool = False, **options: Any) -> VecEnv:
     """Give ``n`` environments of the family ``name`` as one Stable-Baselines3 vector environment.
 
+    A batched family plays them over arrays (:class:`~lifelong_rl.envs.batched.sb3.BatchedVecEnv`), which takes the
+    same steps as one by one.
+
     seed: seeds each instance with a number of its own; None leaves them unseeded.
     parallel: each instance in a process of its own (start method "spawn": a script needs the usual
         ``if __name__ == "__main__":``); otherwise all in this process.
     options: go to the constructor of each instance.
     Raises ValueError for ``n`` below 1, an unknown family, or an unknown option.
     """
-    if n < 1:
-        raise ValueError(f"n, the number of environments, must be at least 1, found {n}.")
+    _check_count(n)
     from stable_baselines3.common.vec_env import SubprocVecEnv
 
     from lifelong_rl.envs.vector import TaskVecEnv
 
+    cls, seeds = family(name), _seeds(n, seed)
+    if issubclass(cls, BatchedTaskEnv) and not parallel:
+        return cls.make_sb3(n, seeds, **options)
     makers: list[Callable[[], gymnasium.Env[Any, Any]]] = [
-        partial(_make_seeded, name, options, instance_seed) for instance_seed in _seeds(n, seed)
+        partial(_make_seeded, name, options, instance_seed) for instance_seed in seeds
     ]
     if not parallel:
         return TaskVecEnv(makers)
     make(name, **options).close()  # a wrong option is an error here rather than in a worker
     return SubprocVecEnv(makers, start_method="spawn")
+
+
+def make_vector(
+    name: str, n: int, *, autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP, **options: Any
+) -> VectorEnv[Any, Any, Any]:
+    """Give ``n`` environments of the family ``name`` as one Gymnasium vector environment.
+
+    That is a :class:`~lifelong_rl.envs.batched.BatchedVectorEnv` for a batched family, with a task for each instance
+    at every reset, and else Gymnasium's ``SyncVectorEnv``.
+
+    options: go to the constructor of each instance.
+    Raises ValueError for ``n`` below 1, an unknown family, or an unknown option.
+    """
+    _check_count(n)
+    cls, mode = family(name), AutoresetMode(autoreset_mode)
+    if issubclass(cls, BatchedTaskEnv):
+        return cls.make_vector(n, autoreset_mode=mode, **options)
+    return SyncVectorEnv([partial(make, name, **options)] * n, autoreset_mode=mode)
+
+
+def _check_count(n: int) -> None:
+    if n < 1:
+        raise ValueError(f"n, the number of environments, must be at least 1, found {n}.")
 
 
 def _seeds(n: int, seed: int | None) -> list[int] | list[None]:

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
+from lifelong_rl.envs.actions import numbers_of
+from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREEN, LIGHT_GREY, WHITE, Canvas
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
 
 ARENA = 12.0
 """The point and the goals lie in [-ARENA, ARENA]^2, in metres."""
@@ -50,6 +53,7 @@ class FarGoal(TaskEnv):
         max_episode_steps: int = 16,
         observe_task: ObserveTask = "none",
         tasks: Sequence[Task] = (),
+        render_mode: RenderMode = None,
     ):
         self.check_action_kind(actions)
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
@@ -57,7 +61,7 @@ class FarGoal(TaskEnv):
         self.max_episode_steps = max_episode_steps
         self._x = self._y = 0.0
         self._is_there = False
-        super().__init__(observe_task=observe_task, tasks=tasks)
+        super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
 
     def apply_task(self, params: Mapping[str, Value]) -> None:
         """Take over the goal."""
@@ -76,11 +80,8 @@ class FarGoal(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Move; reaching the goal ends the episode."""
-        x, y = action.tolist() if isinstance(action, np.ndarray) else action
-        norm = math.hypot(x, y)
-        if not math.isfinite(norm):
-            raise ValueError(f"an action must be finite, found {action!r}.")
-        step = STEP_LENGTH / max(1.0, norm)
+        x, y = (min(1.0, max(-1.0, number)) for number in numbers_of(action, 2))
+        step = STEP_LENGTH / max(1.0, math.hypot(x, y))
         self._x = min(max(self._x + step * x, -ARENA), ARENA)
         self._y = min(max(self._y + step * y, -ARENA), ARENA)
         self._is_there = math.hypot(self._x - self._goal_x, self._y - self._goal_y) < GOAL_RADIUS
@@ -99,6 +100,16 @@ class FarGoal(TaskEnv):
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Give 1 for a reached goal, else 0."""
         return float(self._is_there), self._is_there
+
+    def draw(self) -> NDArray[np.uint8]:
+        """Give a picture: the goal (green), what an episode can reach (grey: it cannot), and the point (blue)."""
+        canvas = Canvas(x_low=-ARENA, x_high=ARENA, y_low=-ARENA, width=400, height=400, background=LIGHT_GREY)
+        canvas.circle((0.0, 0.0), self.max_episode_steps * STEP_LENGTH + GOAL_RADIUS, WHITE)
+        canvas.circle((self._goal_x, self._goal_y), GOAL_RADIUS, GREEN if self._is_there else LIGHT_GREEN)
+        canvas.circle((self._goal_x, self._goal_y), 0.25, GREEN)
+        canvas.circle((0.0, 0.0), 0.25, GREY)
+        canvas.circle((self._x, self._y), 0.4, BLUE)
+        return canvas.picture()
 
     @classmethod
     def standard_tasks(cls, n: int) -> list[Task]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
+from lifelong_rl.envs.actions import choice_of, numbers_of
+from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREEN, WHITE, Canvas
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
 
 STEP_LENGTH = 0.16
 """Longest move of one step: five steps from the origin to the compass goals."""
@@ -66,6 +68,7 @@ class PointGoal(TaskEnv):
         max_episode_steps: int = 12,
         observe_task: ObserveTask = "none",
         tasks: Sequence[Task] = (),
+        render_mode: RenderMode = None,
     ):
         self._is_discrete = self.check_action_kind(actions) == "discrete"
         self.action_space = (
@@ -75,7 +78,7 @@ class PointGoal(TaskEnv):
         self.max_episode_steps = max_episode_steps
         self._x = self._y = 0.0
         self._first_distance = 0.0
-        super().__init__(observe_task=observe_task, tasks=tasks)
+        super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
 
     def apply_task(self, params: Mapping[str, Value]) -> None:
         """Take over goal and start."""
@@ -116,6 +119,16 @@ class PointGoal(TaskEnv):
             return float(episode_return >= staying - 1e-9), is_success
         return min(1.0, max(0.0, (episode_return - staying) / (best - staying))), is_success
 
+    def draw(self) -> NDArray[np.uint8]:
+        """Give a picture: the goal with its circle of success (green), the task's start (grey), the point (blue)."""
+        canvas = Canvas(x_low=-ARENA, x_high=ARENA, y_low=-ARENA, width=400, height=400)
+        canvas.circle((self._goal_x, self._goal_y), SUCCESS_RADIUS, LIGHT_GREEN)
+        canvas.circle((self._goal_x, self._goal_y), 0.04, GREEN)
+        canvas.circle((self._start_x, self._start_y), START_NOISE, GREY)
+        canvas.circle((self._start_x, self._start_y), START_NOISE - 0.015, WHITE)
+        canvas.circle((self._x, self._y), 0.05, BLUE)
+        return canvas.picture()
+
     @classmethod
     def standard_tasks(cls, n: int) -> list[Task]:
         """Give ``n`` goals evenly spaced on the circle of radius 0.8, counter-clockwise from (0.8, 0).
@@ -134,19 +147,14 @@ def _circle_task(space: TaskSpace, index: int, n: int) -> Task:
 
 
 def _discrete_move(action: Any) -> tuple[float, float]:
-    index = operator.index(action)
-    if not 0 <= index < len(_MOVES):
-        raise ValueError(f"a discrete action must lie in 0 .. {len(_MOVES) - 1}, found {action!r}.")
-    return _MOVES[index]
+    return _MOVES[choice_of(action, len(_MOVES))]
 
 
 def _continuous_move(action: Any) -> tuple[float, float]:
-    x, y = action.tolist() if isinstance(action, np.ndarray) else action
+    x, y = (min(1.0, max(-1.0, number)) for number in numbers_of(action, 2))
     norm = math.hypot(x, y)
     if norm <= 1.0:
         return STEP_LENGTH * x, STEP_LENGTH * y
-    if not math.isfinite(norm):
-        raise ValueError(f"a continuous action must be finite, found {action!r}.")
     return STEP_LENGTH * x / norm, STEP_LENGTH * y / norm
 
 

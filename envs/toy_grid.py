@@ -8,9 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
+from lifelong_rl.envs.actions import numbers_of
+from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREY, RED, Canvas, Colour
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
 
 SUCCESS = 0.75
 """A score above it is a success: the competence that Portelas et al. 2019 call mastery of a cell."""
@@ -45,6 +48,7 @@ class ToyGrid(TaskEnv):
         noise: float = 0.0,
         observe_task: ObserveTask = "none",
         tasks: Sequence[Task] = (),
+        render_mode: RenderMode = None,
     ):
         """noise: standard deviation of a Gaussian added to each score, which is then clipped to [0, 1]."""
         self.check_action_kind(actions)
@@ -53,8 +57,9 @@ class ToyGrid(TaskEnv):
         self.noise = noise
         self.observation_space = spaces.Box(0.0, 1.0, (self.task_space.dimension,), np.float32)
         self.action_space = spaces.Box(0.0, 1.0, (1,), np.float32)
+        self._score = 0.0
         self.max_episode_steps = 2  # the least that the protocol allows; episodes terminate at their first step
-        super().__init__(observe_task=observe_task, tasks=tasks)
+        super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
 
     def apply_task(self, params: Mapping[str, Value]) -> None:
         """Take over the point."""
@@ -67,9 +72,7 @@ class ToyGrid(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Score the competence, and end."""
-        (competence,) = action.tolist() if isinstance(action, np.ndarray) else action
-        if not math.isfinite(competence):
-            raise ValueError(f"an action must be finite, found {action!r}.")
+        (competence,) = numbers_of(action, 1)
         if self.noise:
             competence = min(1.0, max(0.0, competence)) + self.noise * self.np_random.standard_normal()
         self._score = min(1.0, max(0.0, competence))
@@ -78,6 +81,15 @@ class ToyGrid(TaskEnv):
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Give the score and whether it is above 0.75."""
         return self._score, self._score > SUCCESS
+
+    def draw(self) -> NDArray[np.uint8]:
+        """Give a picture of bars: the task's axes (blue; meaningless ones grey), and the score on the right."""
+        canvas = Canvas(x_low=-0.05, x_high=1.45, y_low=-0.05, width=300, height=220)
+        width = 1.0 / len(self._point)
+        for i, value in enumerate(self._point.tolist()):
+            _bar(canvas, i * width, width, value, BLUE if i < self.n_relevant else GREY)
+        _bar(canvas, 1.15, 0.25, self._score, GREEN if self._score > SUCCESS else RED)
+        return canvas.picture()
 
     @classmethod
     def standard_tasks(cls, n: int) -> list[Task]:
@@ -98,6 +110,13 @@ class ToyGrid(TaskEnv):
             )
             for cell in np.ndindex(*(per_axis,) * cls.n_relevant)
         ]
+
+
+def _bar(canvas: Canvas, x: float, width: float, value: float, colour: Colour) -> None:
+    """Fill a column of height 1 up to the value."""
+    for height, fill in ((1.0, LIGHT_GREY), (value, colour)):
+        right = x + 0.9 * width
+        canvas.polygon([(x, 0.0), (right, 0.0), (right, height), (x, height)], fill)
 
 
 class ToyGrid4D(ToyGrid):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import logging
 import os
@@ -17,13 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from lifelong_rl.cli_environments import CheckEnv, MakeTestSet, Show
+from lifelong_rl.cli_options import Options, parse_options
+
 if TYPE_CHECKING:
     from lifelong_rl.bench.teachers import TeacherResult
     from lifelong_rl.scenarios import Scenario
     from lifelong_rl.tracking.run_folder import RunFolder
     from lifelong_rl.training.config import RunConfig
-
-Options = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -358,38 +358,7 @@ class List:
             print(f"{name.ljust(width)}  {summary}")
 
 
-Command = Train | Resume | Report | Compare | Bench | CheckTeacher | List
-
-
-def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """Give "key=value" pairs as a dict; dots in a key nest (those of a plug-in's "package.module:Class" do not).
-
-    A value is JSON (true, null, [64, 64]) or a Python literal (True, None, 1_000) where it is one, else text.
-    """
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, separator, text = pair.partition("=")
-        if not separator or not key:
-            raise ValueError(f"an option is given as key=value, found {pair!r}.")
-        module, colon, names = key.rpartition(":")
-        first, *others = names.split(".")
-        *parents, last = [module + colon + first, *others]
-        place = options
-        for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
-                raise ValueError(f"the option {pair!r} goes into {parent!r}, which was given a value of its own.")
-        place[last] = _parse_value(text)
-    return options
-
-
-def _parse_value(text: str) -> Any:
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            return parse(text)
-        except (ValueError, SyntaxError):
-            continue
-    return text
+Command = Train | Resume | Report | Compare | Bench | CheckTeacher | CheckEnv | MakeTestSet | Show | List
 
 
 def parse(arguments: Sequence[str] | None = None) -> Command:
@@ -401,6 +370,9 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
         "compare": Compare,
         "bench": Bench,
         "check-teacher": CheckTeacher,
+        "check-env": CheckEnv,
+        "test-set": MakeTestSet,
+        "show": Show,
         "list": List,
     }
     command: Command = tyro.extras.subcommand_cli_from_dict(
@@ -416,16 +388,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.path.append(str(Path.cwd()))  # a plug-in may lie beside the user, as with `python -m`
     try:
         command = parse(arguments)
-        if isinstance(command, CheckTeacher):
-            return command.run()
-        command.run()
+        return command.run() or 0
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt}" if str(interrupt) else "\nstopped", file=sys.stderr)
         return 128 + getattr(interrupt, "signal_number", signal.SIGINT)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _print_report(

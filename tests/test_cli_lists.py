@@ -31,7 +31,8 @@ def test_help_of_every_command_imports_neither_torch_nor_stable_baselines():
     code = """
 import sys
 from lifelong_rl.cli import main
-for command in ([], ["train"], ["resume"], ["report"], ["compare"], ["list"]):
+for command in ([], ["train"], ["resume"], ["report"], ["compare"], ["list"], ["show"],
+                ["bench"], ["check-teacher"], ["check-env"], ["test-set"]):
     try:
         main([*command, "--help"])
     except SystemExit as end:

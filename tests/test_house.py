@@ -20,6 +20,8 @@ FLOORS = {
     "lifelong_rl/tracking": 3,
     "lifelong_rl/training": 3,
     "lifelong_rl/bench": 3,
+    "lifelong_rl/cli_options.py": 4,
+    "lifelong_rl/cli_environments.py": 4,
     "lifelong_rl/cli.py": 4,
 }
 SIDE_BY_SIDE = {("teachers", "agents"), ("agents", "teachers")}  # one floor, and they do not know each other
@@ -103,7 +105,7 @@ def test_the_library_draws_from_no_global_generator_and_prints_nothing():
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text())):
             call = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-            if GLOBAL_DRAW.fullmatch(call) or (call == "print" and path.name != "cli.py"):
+            if GLOBAL_DRAW.fullmatch(call) or (call == "print" and not path.name.startswith("cli")):
                 offences.append(f"{path.relative_to(ROOT)}:{node.lineno} {call}")
     assert not offences
 

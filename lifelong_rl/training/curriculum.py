@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecEnvWrapper
 
 from lifelong_rl.agents.base import UNTRAINED, LifelongAgent
+from lifelong_rl.envs.batched.sb3 import BatchedVecEnv
 from lifelong_rl.envs.space import Task
 from lifelong_rl.teachers.base import Outcomes
 from lifelong_rl.training.sources import TaskSource
@@ -50,8 +51,8 @@ class Curriculum(VecEnvWrapper):
     """Keeps one task queued ahead in each environment, and credits each return to the task really played.
 
     Stable-Baselines3 resets an environment inside ``step``, without options, so the next task must already be there
-    when an episode ends. The environments are :class:`~lifelong_rl.envs.TaskEnv` instances in a ``DummyVecEnv`` or
-    ``SubprocVecEnv``.
+    when an episode ends. The environments are :class:`~lifelong_rl.envs.TaskEnv` instances in a ``DummyVecEnv``,
+    ``SubprocVecEnv`` or ``BatchedVecEnv``.
 
     The wrapper also remembers, for each environment, the last seeded reset and the tasks and actions since: that is
     what :meth:`state_dict` saves of the environments, and replaying it brings new ones to the same place, in the
@@ -232,6 +233,8 @@ class Curriculum(VecEnvWrapper):
             self._queue_task(i, task, seed)
 
     def _find_queue(self) -> Callable[[int, Task, int | None], None]:
+        if isinstance(self.venv, BatchedVecEnv):
+            return self.venv.instances.queue_task
         if isinstance(self.venv, DummyVecEnv):
             queues = [env.get_wrapper_attr("queue_task") for env in self.venv.envs]
             return lambda i, task, seed: queues[i](task, seed)

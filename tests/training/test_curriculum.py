@@ -8,7 +8,8 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
 from training_toys import Faulty, Moody, Payday, Recorded, random_actions
 
-from lifelong_rl.envs import TaskEnv, make_vec
+from lifelong_rl.envs import TaskEnv, family, make_vec
+from lifelong_rl.envs.batched.sb3 import BatchedVecEnv
 from lifelong_rl.envs.state import state_from_bytes, state_to_bytes
 from lifelong_rl.training import curriculum as curriculum_module
 from lifelong_rl.training.curriculum import Curriculum, NonFiniteError
@@ -68,6 +69,25 @@ def test_fresh_environments_continue_identically_from_any_moment(reseed_after, n
         lambda: Recorded(SPACE, seed=77),
         n_steps=150,
         moments=moments,
+    )
+
+
+@pytest.mark.parametrize("family_name", ["cartpole-physics", "pendulum-physics"])
+def test_instances_over_arrays_continue_identically_from_any_moment(family_name, monkeypatch):
+    monkeypatch.setattr(curriculum_module, "RESEED_AFTER", 25)
+    space = family(family_name).task_space
+
+    def made(seed):
+        return Curriculum(make_vec(family_name, 3, max_episode_steps=30), np.random.default_rng(seed))
+
+    assert type(made(0).venv) is BatchedVecEnv
+    assert_continues_identically(
+        made(5),
+        lambda: made(77),
+        Recorded(space),
+        lambda: Recorded(space, seed=77),
+        n_steps=120,
+        moments={0, 1, 2, 29, 30, 31, 60, 97, 119},
     )
 
 

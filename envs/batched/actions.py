@@ -1,0 +1,107 @@
+"""Actions as a family's ``move`` takes them: checked, clipped to the box, and as plain numbers or rows of numbers."""
+
+from __future__ import annotations
+
+import operator
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+
+class ActionReader:
+    """Reads the actions of one space, ``Discrete`` from 0 or a ``Box`` of shape (d,), for one instance or for n.
+
+    ValueError names what is wrong with an action: its shape, its type, a NaN, or a choice that does not exist. Finite
+    numbers outside of the box are clipped.
+    """
+
+    def __init__(self, space: spaces.Space[Any]):
+        self._n_choices = 0
+        if isinstance(space, spaces.Discrete) and space.start == 0:
+            self._n_choices = int(space.n)
+        elif isinstance(space, spaces.Box) and len(space.shape) == 1 and space.is_bounded():
+            self._shape = space.shape
+            self._low, self._high = space.low.astype(np.float64)[:, None], space.high.astype(np.float64)[:, None]
+            self._bounds = list(zip(space.low.tolist(), space.high.tolist(), strict=True))
+        else:
+            raise ValueError(
+                f"a batched family needs a Discrete action space from 0 or a bounded Box of shape (d,), "
+                f"found {space}."
+            )
+
+    def one(self, action: Any) -> Any:
+        """Give the action of one instance: an int, or a list of d floats."""
+        return self._choice(action) if self._n_choices else self._numbers(action)
+
+    def many(self, actions: Any, n: int, ignored: NDArray[np.bool_] | None = None) -> Any:
+        """Give the actions of n instances: ints of shape (n,), or floats of shape (d, n).
+
+        ignored: instances, shape (n,), whose action goes unused and may be anything of the right type.
+        """
+        return self._choices(actions, n, ignored) if self._n_choices else self._columns(actions, n, ignored)
+
+    def _choice(self, action: Any) -> int:
+        try:
+            choice = operator.index(action)
+        except TypeError:
+            raise ValueError(
+                f"a discrete action must be a whole number in 0 .. {self._n_choices - 1}, found {action!r}."
+            ) from None
+        if not 0 <= choice < self._n_choices:
+            raise ValueError(f"a discrete action must lie in 0 .. {self._n_choices - 1}, found {action!r}.")
+        return choice
+
+    def _numbers(self, action: Any) -> list[float]:
+        if type(action) is not np.ndarray or action.dtype.kind != "f":
+            action = _as_floats(action)
+        if action.shape != self._shape:
+            raise ValueError(f"an action must have the shape {self._shape}, found {action.shape}.")
+        numbers = []
+        for number, (low, high) in zip(action.tolist(), self._bounds, strict=True):
+            if not isfinite(number):
+                raise ValueError(f"a continuous action must be finite, found {action!r}.")
+            numbers.append(min(max(number, low), high))
+        return numbers
+
+    def _choices(self, actions: Any, n: int, ignored: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        choices = np.asarray(actions)
+        if choices.shape != (n,) or choices.dtype.kind not in "iu":
+            raise ValueError(
+                f"the discrete actions of {n} instances are whole numbers of shape ({n},), found shape "
+                f"{choices.shape} and type {choices.dtype}."
+            )
+        # One look at all: as unsigned numbers, negative ones are the largest
+        if choices.astype(np.uint64).max() >= self._n_choices:
+            wrong = (choices < 0) | (choices >= self._n_choices)
+            if ignored is not None:
+                choices, wrong = np.where(ignored, 0, choices), wrong & ~ignored
+            if wrong.any():
+                i = int(wrong.argmax())
+                raise ValueError(
+                    f"a discrete action must lie in 0 .. {self._n_choices - 1}, found {choices[i]} for instance {i}."
+                )
+        return choices
+
+    def _columns(self, actions: Any, n: int, ignored: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+        numbers = _as_floats(actions)
+        if numbers.shape != (n, *self._shape):
+            raise ValueError(f"the actions of {n} instances have shape {(n, *self._shape)}, found {numbers.shape}.")
+        if not np.isfinite(numbers).all():
+            wrong = ~np.isfinite(numbers).all(axis=1)
+            if ignored is not None:
+                numbers, wrong = np.where(ignored[:, None], 0.0, numbers), wrong & ~ignored
+            if wrong.any():
+                i = int(wrong.argmax())
+                raise ValueError(f"a continuous action must be finite, found {numbers[i]} for instance {i}.")
+        clipped: NDArray[np.float64] = np.minimum(np.maximum(numbers.T, self._low), self._high)
+        return clipped
+
+
+def _as_floats(action: Any) -> NDArray[np.float64]:
+    try:
+        return np.asarray(action, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"a continuous action must be an array of numbers, found {action!r}.") from None

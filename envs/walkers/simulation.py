@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.actions import numbers_of
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
 from lifelong_rl.envs.walkers.box2d import import_box2d
@@ -129,8 +130,7 @@ class WalkerTaskEnv(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Drive the motors for 0.02 s; the terminal states are a touch of the hull, and both ends of the track."""
-        torques = self._checked(action)
-        spent = self._move(torques)
+        spent = self._move(numbers_of(action, self.walker.n_motors))
         parts = self._parts
         assert parts is not None
         observation, x, angle = self._observe(parts)
@@ -139,15 +139,6 @@ class WalkerTaskEnv(TaskEnv):
         if x < 0.0 or _touches(parts.hull):
             return observation, _FALL_REWARD, True
         return observation, self._potential - before - self.walker.torque_price * spent, x > _END_X
-
-    def _checked(self, action: Any) -> list[float]:
-        numbers = np.asarray(action, dtype=np.float64)
-        if numbers.shape != self.action_space.shape:
-            raise ValueError(f"an action must have the shape {self.action_space.shape}, found {numbers.shape}.")
-        torques: list[float] = numbers.tolist()
-        if not math.isfinite(sum(torques)):
-            raise ValueError(f"an action must be finite, found {action!r}.")
-        return torques
 
     def _move(self, torques: Sequence[float]) -> float:
         """Let one step pass; gives the sum of the sizes of the clipped torques."""

@@ -216,11 +216,11 @@ def test_an_unknown_walker_is_refused():
         (np.array([0.0, np.nan, 0.0, 0.0]), "must be finite"),
         (np.array([np.inf, 0.0, -np.inf, 0.0]), "must be finite"),
         ([0.0, 0.0, math.inf, 0.0], "must be finite"),
-        (np.zeros(5), r"shape \(4,\), found \(5,\)"),
-        (np.zeros((4, 1)), r"shape \(4,\), found \(4, 1\)"),
-        (np.zeros((1, 4)), r"shape \(4,\), found \(1, 4\)"),
-        (0.5, r"shape \(4,\), found \(\)"),
-        (np.float32(0.5), r"shape \(4,\), found \(\)"),
+        (np.zeros(5), r"shape \(4,\)"),
+        (np.zeros((4, 1)), r"shape \(4,\)"),
+        (np.zeros((1, 4)), r"shape \(4,\)"),
+        (0.5, r"shape \(4,\)"),
+        (np.float32(0.5), r"shape \(4,\)"),
     ],
 )
 def test_actions_that_mean_nothing_are_refused_and_change_nothing(action, message):

@@ -107,4 +107,6 @@ def test_the_commands_of_the_page_on_any_environment_run(families_of_the_page):
 def test_the_code_of_the_index_runs(capsys):
     for code in re.findall(r"```python\n(.*?)```", INDEX, flags=re.DOTALL):
         exec(compile(code, "docs/environments/index.md", "exec"), {})
-    assert capsys.readouterr().out == "torch.Size([5, 100]) False\n(810, 366, 3)\n"
+    assert capsys.readouterr().out == (
+        "torch.Size([5, 100]) False\n(810, 366, 3)\n(4, 12) ['stock', 'torso-x1.25', 'thigh-x1.25', 'leg-x1.25']\n"
+    )

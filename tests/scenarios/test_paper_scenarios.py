@@ -44,6 +44,8 @@ def test_the_cartpoles_to_balance_have_actions_that_a_planner_can_vary():
         ("pusher-5", "pusher", slice(0, 5)),
         ("half-cheetah-5", "half-cheetah", slice(0, 5)),
         ("half-cheetah-bodies", "half-cheetah", [0, 5, 6, 7, 8]),
+        ("half-cheetah-slopes", "half-cheetah-terrain", slice(0, 5)),
+        ("half-cheetah-walls", "half-cheetah-terrain", [0, 5, 6, 7]),
     ],
 )
 def test_the_sequences_are_standard_tasks_by_name_and_value(name, family, tasks):
@@ -64,6 +66,11 @@ def test_every_file_plays_each_task_once_and_tells_which(path):
         env.reset(seed=0, options={"task": task})
         env.step(env.action_space.sample())
     assert parse(["train", "--scenario", str(path), "--agent", "sac"]).config().scenario == read
+
+
+def test_the_half_cheetah_s_gravities_are_the_five_strengths_of_the_modified_worlds():
+    gravities = values("half-cheetah-gravity", "gravity")
+    assert [gravity / 9.81 for (gravity,) in gravities] == pytest.approx([1.0, 0.5, 0.75, 1.25, 1.5])
 
 
 def test_the_two_curricula_of_memory_differ_in_the_heads_alone_and_are_evaluated_alike():

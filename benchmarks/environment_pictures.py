@@ -91,8 +91,12 @@ SHOWN: dict[str, Shown] = {
 
 
 def is_on_a_page(name: str) -> bool:
-    """Say whether the family is shown: the toy grids share one picture, and some families may have none."""
-    return family(name).draw is not TaskEnv.draw and not name.startswith("toy-grid-")
+    """Say whether the family is shown: the toy grids share one picture, and some families may have none.
+
+    benchmarks/walker_pictures.py draws the walkers: an obstacle is one of many on a track.
+    """
+    has_its_own_script = ".walkers." in FAMILIES[name]
+    return family(name).draw is not TaskEnv.draw and not name.startswith("toy-grid-") and not has_its_own_script
 
 
 def main(config: PictureConfig) -> None:

@@ -27,6 +27,7 @@ FAMILIES: dict[str, str] = {
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
     "half-cheetah-terrain": "lifelong_rl.envs.mujoco.half_cheetah_terrain:HalfCheetahTerrain",
+    "hexagon-tracks": "lifelong_rl.envs.walkers.hexagon_tracks:HexagonTracks",
     "hopper": "lifelong_rl.envs.mujoco.hopper:Hopper",
     "lunar-lander": "lifelong_rl.envs.lunar_lander:LunarLander",
     "meta-world": "lifelong_rl.envs.metaworld:MetaWorld",
@@ -41,6 +42,7 @@ FAMILIES: dict[str, str] = {
     "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",
     "reacher": "lifelong_rl.envs.mujoco.reacher:Reacher",
     "staged-task": "lifelong_rl.envs.staged_task:StagedTask",
+    "stump-tracks": "lifelong_rl.envs.walkers.stump_tracks:StumpTracks",
     "toy-grid": "lifelong_rl.envs.toy_grid:ToyGrid",
     "toy-grid-4d": "lifelong_rl.envs.toy_grid:ToyGrid4D",
     "toy-grid-5d": "lifelong_rl.envs.toy_grid:ToyGrid5D",
@@ -48,6 +50,7 @@ FAMILIES: dict[str, str] = {
     "toy-grid-2d-10": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus10",
     "toy-grid-2d-20": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus20",
     "toy-grid-2d-50": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus50",
+    "walker-tracks": "lifelong_rl.envs.walkers.walker_tracks:WalkerTracks",
     "walker2d": "lifelong_rl.envs.mujoco.walker2d:Walker2d",
 }
 """The built-in environment families, by name. A plug-in is named ``"package.module:Class"`` instead."""

@@ -58,6 +58,7 @@ def test_the_index_says_what_a_family_offers(name):
     assert known == ("yes" if family(name).known_reward else "no")
     assert ("mujoco" in needs) == (".mujoco." in FAMILIES[name])
     assert ("minigrid" in needs) == (".minigrid." in FAMILIES[name])
+    assert ("box2d" in needs) == any(place in FAMILIES[name] for place in (".walkers.", ".lunar_lander:"))
 
 
 @pytest.fixture

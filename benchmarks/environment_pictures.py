@@ -47,13 +47,23 @@ def push_through_the_middle(observation: np.ndarray[Any, Any]) -> np.ndarray[Any
     return np.array([0.3, -10.0 * observation[1]])
 
 
+def fail_once_at_the_third_stage(observation: np.ndarray[Any, Any]) -> int:
+    stage, margin, retries_left = int(observation[:8].argmax()), observation[8], observation[9] * 8
+    is_wrong = stage == 2 and margin > 0.0 and retries_left == 2
+    return (stage + is_wrong) % 4
+
+
 def middle_of_mujoco_s(picture: Picture) -> Picture:
     return picture[140:460, 80:600]
 
 
 SHOWN: dict[str, Shown] = {
     "half-cheetah": Shown("standard", n_steps=10, moves="zero", crop=middle_of_mujoco_s),
+    "lunar-lander": Shown("standard", n_steps=60, moves="zero", cell_width=180),
+    "n-delayed-match": Shown(cell_width=300),
+    "n-parity": Shown(cell_width=300),
     "pusher": Shown("standard", n_steps=32, moves=push_through_the_middle, crop=middle_of_mujoco_s),
+    "staged-task": Shown(n_steps=3, moves=fail_once_at_the_third_stage, cell_width=240),
     "toy-grid": Shown("standard", n_tasks=4, n_steps=1),
 }
 """The families that are shown in a way of their own."""

@@ -26,6 +26,7 @@ from lifelong_rl.envs import make
 THEIRS = {
     "cartpole-physics": "CartPole-v1",
     "half-cheetah": "HalfCheetah-v5",
+    "lunar-lander": "LunarLander-v3",
     "pendulum-physics": "Pendulum-v1",
 }
 """Gymnasium's environment that a family equals by default."""
@@ -42,6 +43,7 @@ class BenchmarkConfig:
         "point-goal",
         "far-goal",
         "half-cheetah",
+        "lunar-lander",
         "pusher",
     )
     """Families to time."""

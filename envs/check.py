@@ -6,9 +6,11 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from lifelong_rl.envs.check_actions import check_actions
 from lifelong_rl.envs.check_case import Case, NotCheckedError, Rule, TaskEnvError
 from lifelong_rl.envs.check_features import check_features
 from lifelong_rl.envs.check_known_reward import check_known_reward
+from lifelong_rl.envs.check_pictures import check_pictures
 from lifelong_rl.envs.check_rules import (
     check_declaration,
     check_default,
@@ -22,6 +24,7 @@ from lifelong_rl.envs.check_rules import (
     check_replay,
     check_staying,
 )
+from lifelong_rl.envs.check_vector import check_vectorised
 from lifelong_rl.envs.factory import family
 from lifelong_rl.envs.task_env import TaskEnv
 
@@ -38,7 +41,10 @@ RULES: tuple[Rule, ...] = (
     check_default,
     check_isolation,
     check_replay,
+    check_vectorised,
+    check_actions,
     check_features,
+    check_pictures,
     check_known_reward,
 )
 """The rules after the declaration, in the order in which a failure says most."""
@@ -74,10 +80,22 @@ def check_task_env(family_or_name: type[TaskEnv] | str, *, seed: int = 0, n_step
     - isolation: two instances in one process that play different tasks do not influence each other;
     - replay: ``replay(seed, tasks, actions)`` in a new instance leads, across the end of an episode, to the same
       state: observations, generator, and what follows agree bit for bit;
+    - vectorised: three instances with different tasks and seeds each show what they show alone, bit for bit, past
+      the ends of two episodes, in Gymnasium's ``SyncVectorEnv`` in each of its autoreset modes, in
+      Stable-Baselines3's ``DummyVecEnv``, in ``TaskVecEnv``, and in what the family's own ``make_vector`` and
+      ``make_sb3`` give, if it has them: the task survives the automatic reset, which takes a queued task and seed,
+      and infos hold the task, and at last steps score and success, where that kind of vector keeps them;
+    - actions: NaN, infinity, wrong shapes and choices that there are not are refused with a ValueError that names the
+      action, and change nothing; a number beyond the bounds of a Box plays as the one at the bounds, or is refused;
     - features: EVERY feature changes a trajectory (observations, rewards or endings) between each two of its low,
       middle, default and high value (of those that differ from the default by a tenth of the range; all choices, and
-      all of up to 6 integers), with the other features at their defaults or else at one of 8 drawn settings. The
-      task that ``observe_task`` appends does not count;
+      all of up to 6 integers), with the other features at their defaults, or one category at another choice and the
+      rest at their defaults, or else at one of 64 drawn settings. What ``n_steps`` random actions do not tell
+      apart, 600 may in which each action comes ten times. The task that ``observe_task`` appends does not count;
+    - pictures: where the constructor takes ``render_mode`` and the family writes ``draw``, pictures are uint8 of
+      shape (height, width, 3), differ between tasks or over time, stay as they were given, and drawing changes
+      nothing of the episode; before the first reset ``render`` raises RuntimeError, and without ``render_mode`` it
+      gives None;
     - known reward: where the family has one, it equals the played rewards and endings to 1e-4 (of the largest
       reward), with numpy and torch, for batches of any shape, and needs no feature beyond ``reward_features``.
     """

@@ -1,4 +1,4 @@
-"""What the rules of :func:`lifelong_rl.envs.check_task_env` share: the family that is tried, and the error they raise."""
+"""What the rules of :func:`lifelong_rl.envs.check_task_env` share: the family that is tried, and their errors."""
 
 from __future__ import annotations
 
@@ -47,8 +47,16 @@ class Case:
         return self._construct(rest)
 
     def takes(self, option: str) -> bool:
-        """Say whether the constructor has an argument of this name."""
-        return option in inspect.signature(self.cls).parameters
+        """Say whether the constructor has an argument of this name, or hands it on to a base class that has."""
+        for cls in self.cls.__mro__:
+            if "__init__" not in vars(cls):
+                continue
+            parameters = inspect.signature(vars(cls)["__init__"]).parameters
+            if option in parameters:
+                return True
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+                return False
+        return False
 
     def _construct(self, options: dict[str, Any]) -> TaskEnv:
         env: TaskEnv = construct("environment family", self.cls, options)

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.actions import numbers_of
 from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREEN, LIGHT_GREY, WHITE, Canvas
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
@@ -79,11 +80,8 @@ class FarGoal(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Move; reaching the goal ends the episode."""
-        x, y = action.tolist() if isinstance(action, np.ndarray) else action
-        norm = math.hypot(x, y)
-        if not math.isfinite(norm):
-            raise ValueError(f"an action must be finite, found {action!r}.")
-        step = STEP_LENGTH / max(1.0, norm)
+        x, y = (min(1.0, max(-1.0, number)) for number in numbers_of(action, 2))
+        step = STEP_LENGTH / max(1.0, math.hypot(x, y))
         self._x = min(max(self._x + step * x, -ARENA), ARENA)
         self._y = min(max(self._y + step * y, -ARENA), ARENA)
         self._is_there = math.hypot(self._x - self._goal_x, self._y - self._goal_y) < GOAL_RADIUS

@@ -39,8 +39,8 @@ def contact_sheet(
 ) -> Picture:
     """Give one picture a task, in rows, each with its label; shape (height, width, 3).
 
-    rows: see :func:`rows_of`. n_steps: played before a picture is taken, fewer where the episode
-    ends first. seed: of the episodes and the random moves. cell_width: of one task's picture, in pixels.
+    rows: see :func:`~lifelong_rl.envs.shown_tasks.rows_of`. n_steps: played before a picture is taken, fewer where
+    the episode ends first. seed: of the episodes and the random moves. cell_width: of one task's picture, in pixels.
     crop: cuts out what is to be seen of a picture. options: go to the family's constructor.
     Raises ValueError for a family without pictures.
     """
@@ -153,14 +153,17 @@ def _beside(cells: Sequence[Picture]) -> Picture:
 
 
 def _stacked(lines: Sequence[Picture]) -> Picture:
-    width = max(line.shape[1] for line in lines)
-    padded = [np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=255) for line in lines]
-    return _joined(padded, axis=0)
+    return _joined(lines, axis=0)
 
 
 def _joined(pictures: Sequence[Picture], axis: int) -> Picture:
-    shape = list(pictures[0].shape)
-    shape[axis] = _GAP
-    gap = np.full(shape, 255, dtype=np.uint8)
-    parts = [part for picture in pictures for part in (gap, picture)][1:]
-    return np.concatenate(parts, axis=axis)
+    """Join along one axis with gaps between, and white where a picture is smaller along the other."""
+    other = 1 - axis
+    size = max(picture.shape[other] for picture in pictures)
+    parts = []
+    for picture in pictures:
+        margins = [(0, 0), (0, 0), (0, 0)]
+        margins[axis], margins[other] = (_GAP, 0), (0, size - picture.shape[other])
+        parts.append(np.pad(picture, margins, constant_values=255))
+    joined = np.concatenate(parts, axis=axis)
+    return joined[_GAP:] if axis == 0 else joined[:, _GAP:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.actions import choice_of, numbers_of
 from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREEN, WHITE, Canvas
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
@@ -147,19 +147,14 @@ def _circle_task(space: TaskSpace, index: int, n: int) -> Task:
 
 
 def _discrete_move(action: Any) -> tuple[float, float]:
-    index = operator.index(action)
-    if not 0 <= index < len(_MOVES):
-        raise ValueError(f"a discrete action must lie in 0 .. {len(_MOVES) - 1}, found {action!r}.")
-    return _MOVES[index]
+    return _MOVES[choice_of(action, len(_MOVES))]
 
 
 def _continuous_move(action: Any) -> tuple[float, float]:
-    x, y = action.tolist() if isinstance(action, np.ndarray) else action
+    x, y = (min(1.0, max(-1.0, number)) for number in numbers_of(action, 2))
     norm = math.hypot(x, y)
     if norm <= 1.0:
         return STEP_LENGTH * x, STEP_LENGTH * y
-    if not math.isfinite(norm):
-        raise ValueError(f"a continuous action must be finite, found {action!r}.")
     return STEP_LENGTH * x / norm, STEP_LENGTH * y / norm
 
 

@@ -28,6 +28,10 @@ class KnownReward(Protocol):
         """Give rewards and whether a terminal state was reached, both of shape (...)."""
 
 
+class NoPicturesHereError(RuntimeError):
+    """Pictures cannot be drawn on this machine, such as without OpenGL; the message says what to set or install."""
+
+
 class TaskEnv(gymnasium.Env[Observation, Any]):
     """A Gymnasium environment family: each instance plays tasks of its :attr:`task_space`, one an episode.
 
@@ -109,6 +113,10 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Give the finished episode's score in [0, 1] and whether it was a success."""
 
+    def describe_episode(self) -> dict[str, Any]:
+        """Give what the family adds to the info of the finished episode's last step: by default nothing."""
+        return {}
+
     def draw(self) -> NDArray[np.uint8]:
         """Give a picture of the present state, shape (height, width, 3); :meth:`render` calls it."""
         raise NotImplementedError(f"{type(self).__name__} has no pictures: it does not write draw().")
@@ -179,6 +187,7 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
                 "score": score,
                 "success": success,
                 "episode": {"r": self._episode_return, "l": self._episode_steps},
+                **self.describe_episode(),
             }
         if self._suffix is not None:
             observation = np.concatenate((observation, self._suffix))

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.actions import numbers_of
 from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREY, RED, Canvas, Colour
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
@@ -71,9 +72,7 @@ class ToyGrid(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Score the competence, and end."""
-        (competence,) = action.tolist() if isinstance(action, np.ndarray) else action
-        if not math.isfinite(competence):
-            raise ValueError(f"an action must be finite, found {action!r}.")
+        (competence,) = numbers_of(action, 1)
         if self.noise:
             competence = min(1.0, max(0.0, competence)) + self.noise * self.np_random.standard_normal()
         self._score = min(1.0, max(0.0, competence))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from lifelong_rl.cli_environments import CheckEnv, Show
+from lifelong_rl.cli_environments import CheckEnv, MakeTestSet, Show
 from lifelong_rl.cli_options import Options, parse_options
 
 if TYPE_CHECKING:
@@ -358,7 +358,7 @@ class List:
             print(f"{name.ljust(width)}  {summary}")
 
 
-Command = Train | Resume | Report | Compare | Bench | CheckTeacher | CheckEnv | Show | List
+Command = Train | Resume | Report | Compare | Bench | CheckTeacher | CheckEnv | MakeTestSet | Show | List
 
 
 def parse(arguments: Sequence[str] | None = None) -> Command:
@@ -371,6 +371,7 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
         "bench": Bench,
         "check-teacher": CheckTeacher,
         "check-env": CheckEnv,
+        "test-set": MakeTestSet,
         "show": Show,
         "list": List,
     }

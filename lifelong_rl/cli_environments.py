@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from lifelong_rl.cli_options import Options, parse_options
+
+if TYPE_CHECKING:
+    from lifelong_rl.envs.test_sets import FixedTestSet
 
 
 @dataclass(frozen=True)
@@ -34,18 +38,93 @@ class CheckEnv:
 
         if self.seed < 0:
             raise ValueError(f"the seed must be at least 0, found {self.seed}.")
-        n_broken = 0
-        for rule, finding in check_env_rules(self.family, seed=self.seed, **parse_options(self.option)):
-            is_broken = isinstance(finding, TaskEnvError)
-            n_broken += is_broken
-            mark = "ok     " if finding is None else "BROKEN " if is_broken else "skipped"
-            reason = "" if finding is None else f"\n        {finding}"
-            print(f"{mark} {rule.replace('``', '')}{reason}", flush=True)
+        n_broken = n_skipped = 0
+        try:
+            for rule, finding in check_env_rules(self.family, seed=self.seed, **parse_options(self.option)):
+                is_broken, is_ok = isinstance(finding, TaskEnvError), finding is None
+                n_broken += is_broken
+                n_skipped += not (is_broken or is_ok)
+                mark = "ok     " if is_ok else "BROKEN " if is_broken else "skipped"
+                print(f"{mark} {rule.replace('``', '')}" + ("" if is_ok else f"\n        {finding}"), flush=True)
+        except RuntimeError as error:  # it cannot be made here: MuJoCo with a wrong MUJOCO_GL does not import
+            raise ValueError(str(error)) from error
         if n_broken:
             print(f"{self.family} breaks {n_broken} {'rule' if n_broken == 1 else 'rules'}.")
             return 1
-        print(f"{self.family} keeps all rules that were checked.")
+        print(f"{self.family} keeps all rules{' that can be checked here' if n_skipped else ''}.")
         return 0
+
+
+@dataclass(frozen=True)
+class MakeTestSet:
+    """Make a fixed test set of a family's tasks: a JSON file with a hash, for `--scenario-options test_set=FILE`.
+
+    A built-in one has a name, FAMILY/KIND-N, that serves as well as a file. With --output it is written to a file and
+    its hash is printed; else it is printed itself.
+    """
+
+    family: Annotated[str, tyro.conf.Positional]
+    """The family: a name (see `lifelong-rl list envs`), module:Class, or a built-in test set of one, such as
+    stump-tracks/uniform-50."""
+    kind: Literal["uniform", "grid", "axes"] = "uniform"
+    """Tasks drawn uniformly, every combination of evenly spaced values, or the default with one feature moved."""
+    n: int | None = None
+    """Number of tasks of kind "uniform"; 50 by default."""
+    seed: int | None = None
+    """Seed of kind "uniform"; 4222 by default, as in the papers."""
+    per_axis: Options = ()
+    """Values of each feature of kind "grid" and "axes": one number (2 by default), or for a grid feature=number of
+    those that it varies."""
+    bounds: Options = ()
+    """The part of the task space: stump_height=[0,2] obstacle_spacing=3."""
+    output: Path | None = None
+    """The file to write."""
+
+    def run(self) -> None:
+        """Make it, and write or print it."""
+        from lifelong_rl.envs.test_set_files import save_test_set, to_text
+
+        made = self.made()
+        if self.output is None:
+            print(to_text(made), end="")
+            return
+        save_test_set(made, self.output)
+        print(f"{self.output}: {len(made.tasks)} tasks of {made.space.family}, SHA-256 {made.sha256}")
+
+    def made(self) -> FixedTestSet:
+        """Give the test set; ValueError for what does not fit together."""
+        from lifelong_rl.envs.factory import family
+        from lifelong_rl.envs.test_sets import DEFAULT_SEED, built_in_test_set, make_test_set
+
+        name, slash, _ = self.family.rpartition("/")
+        given = [key for key in ("n", "seed", "per_axis", "bounds") if getattr(self, key) not in (None, ())]
+        if slash:
+            self._refuse([*given, *(["kind"] if self.kind != "uniform" else [])], f"test set {self.family!r}")
+            space = family(name).task_space
+            return built_in_test_set(self.family.replace(name, space.family, 1), space)
+        recipe: dict[str, Any] = {"kind": self.kind}
+        if self.kind == "uniform":
+            self._refuse({"per_axis"} & set(given), "kind 'uniform'")
+            recipe |= {"n": 50 if self.n is None else self.n}
+            recipe |= {"seed": DEFAULT_SEED if self.seed is None else self.seed}
+        else:
+            self._refuse({"n", "seed"} & set(given), f"kind {self.kind!r}")
+            recipe |= {"per_axis": _counts(self.per_axis)}
+        bounds = parse_options(self.bounds)
+        return make_test_set(family(self.family).task_space, recipe | ({"bounds": bounds} if bounds else {}))
+
+    def _refuse(self, flags: Sequence[str] | set[str], beside: str) -> None:
+        for flag in sorted(flags):
+            raise ValueError(f"--{flag.replace('_', '-')} has no place beside the {beside}; leave it out.")
+
+
+def _counts(words: Sequence[str]) -> int | Mapping[str, Any]:
+    """Give what --per-axis says: one number for all features, or numbers by feature."""
+    if not words:
+        return 2
+    if len(words) == 1 and words[0].isdigit():
+        return int(words[0])
+    return parse_options(words)
 
 
 @dataclass(frozen=True)
@@ -85,6 +164,7 @@ class Show:
             raise ValueError(f"the seed must be at least 0, found {self.seed}.")
         _let_mujoco_draw_without_a_screen()
         from lifelong_rl.envs.picture_files import write_pictures
+        from lifelong_rl.envs.task_env import NoPicturesHereError
 
         try:
             written = write_pictures(
@@ -100,7 +180,7 @@ class Show:
                 show_progress=not self.quiet,
                 options=parse_options(self.env_options),
             )
-        except RuntimeError as error:  # a library of OpenGL is missing; the message says which and what to do
+        except NoPicturesHereError as error:  # its message says what to do; it is no fault of ours to trace
             raise ValueError(str(error)) from error
         for path in written:
             print(path)

@@ -32,7 +32,7 @@ def test_help_of_every_command_imports_neither_torch_nor_stable_baselines():
 import sys
 from lifelong_rl.cli import main
 for command in ([], ["train"], ["resume"], ["report"], ["compare"], ["list"], ["show"],
-                ["bench"], ["check-teacher"], ["check-env"]):
+                ["bench"], ["check-teacher"], ["check-env"], ["test-set"]):
     try:
         main([*command, "--help"])
     except SystemExit as end:

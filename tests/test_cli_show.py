@@ -74,11 +74,12 @@ def test_what_cannot_be_shown_is_refused_and_leaves_nothing(arguments, words, tm
     (tmp_path / "cli_families.py").write_text(
         "from lifelong_rl.envs import TaskEnv\n"
         "from lifelong_rl.envs.point_goal import PointGoal\n"
+        "from lifelong_rl.envs.task_env import NoPicturesHereError\n"
         "class Dark(PointGoal):\n"
         "    draw = TaskEnv.draw\n"
         "class NoScreen(PointGoal):\n"
         "    def draw(self):\n"
-        "        raise RuntimeError('MuJoCo cannot draw here.')\n"
+        "        raise NoPicturesHereError('MuJoCo cannot draw here.')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "cli_families", raising=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SMALL = {
+    "acrobot_links.py": ["--steps-per-task", "2048"],
     "demo.py": ["--steps-per-task", "100", "--curriculum-steps", "512", "--seeds", "1"],
     "hypercrl.py": ["--steps-per-task", "410"],
 }
@@ -33,4 +34,11 @@ def test_hypercrl_keeps_the_first_pendulum_and_says_so(tmp_path):
     command = [sys.executable, EXAMPLES / "hypercrl.py", *SMALL["hypercrl.py"]]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "gem/average_accuracy: 0." in done.stdout
+    assert "gem/backward_transfer: " in done.stdout
+
+
+def test_an_acrobot_of_declared_features_is_checked_and_trained(tmp_path):
+    command = [sys.executable, EXAMPLES / "acrobot_links.py", *SMALL["acrobot_links.py"]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "[[-500." in done.stdout
     assert "gem/backward_transfer: " in done.stdout

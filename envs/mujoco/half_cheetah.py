@@ -106,7 +106,8 @@ class HalfCheetah(MujocoTaskEnv):
         before = float(self.data.qpos[0])
         self.step_physics(action)
         velocity = (float(self.data.qpos[0]) - before) / self._step_s
-        cost = float(CONTROL_COST * np.square(action).sum())  # in the action's own precision, as Gymnasium
+        effort = np.square(np.clip(action, -1.0, 1.0)).sum()  # in the action's own precision, as Gymnasium
+        cost = float(CONTROL_COST * effort)
         return self._observe(velocity), velocity - cost, False
 
     @staticmethod
@@ -115,7 +116,9 @@ class HalfCheetah(MujocoTaskEnv):
     ) -> tuple[Any, Any]:
         """Give the velocity of the step minus the price of its action; see :attr:`TaskEnv.known_reward`."""
         velocity = next_observations[..., 0]
-        return velocity - CONTROL_COST * xp.sum(actions**2, axis=-1), velocity != velocity  # never
+        return velocity - CONTROL_COST * xp.sum(
+            xp.clip(actions, -1.0, 1.0) ** 2, axis=-1
+        ), velocity != velocity  # never
 
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Give a tenth of the mean reward a step, clipped; success from a mean reward of 4.8."""

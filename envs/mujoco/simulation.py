@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,16 @@ from numpy.typing import NDArray
 
 from lifelong_rl.envs.lookup import MissingExtraError, require_extra
 from lifelong_rl.envs.space import Task, Value
-from lifelong_rl.envs.task_env import ObserveTask, RenderMode, TaskEnv
+from lifelong_rl.envs.task_env import NoPicturesHereError, ObserveTask, RenderMode, TaskEnv
 
 PICTURE_SIZE = (480, 640)
 """Height and width of the pictures of ``render``, in pixels."""
+
+SET_OPENGL = (
+    "Without a screen, set the environment variable MUJOCO_GL=egl (or osmesa) before Python starts, with that "
+    "library installed."
+)
+"""What to do where MuJoCo cannot draw."""
 
 
 class MujocoTaskEnv(TaskEnv):
@@ -88,19 +95,27 @@ class MujocoTaskEnv(TaskEnv):
         return picture
 
     def _make_renderer(self) -> Any:
+        if not has_opengl():  # GLFW would fail, and end the whole process at its next try
+            raise NoPicturesHereError(f"MuJoCo cannot draw here (there is no screen). {SET_OPENGL}")
         height, width = PICTURE_SIZE
         try:
             return self.mujoco.Renderer(self.model, height, width)
         except Exception as error:  # each backend of OpenGL fails in its own way
-            raise RuntimeError(
-                f"MuJoCo cannot draw here ({type(error).__name__}: {error}). Without a screen, set the environment "
-                "variable MUJOCO_GL=egl (or osmesa) before Python starts, with that library installed."
+            raise NoPicturesHereError(
+                f"MuJoCo cannot draw here ({type(error).__name__}: {error}). {SET_OPENGL}"
             ) from error
 
     def close(self) -> None:
         """Free the renderer."""
         self._free_renderer()
         self._renderer = None
+
+
+def has_opengl() -> bool:
+    """Say whether there is something to draw with: a library for no screen, or a screen (on Linux, one is named)."""
+    is_named = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    uses_screen = os.environ.get("MUJOCO_GL", "").lower() in ("", "glfw")
+    return not uses_screen or is_named or not sys.platform.startswith("linux")
 
 
 def _import_mujoco(who: str) -> ModuleType:
@@ -112,7 +127,7 @@ def _import_mujoco(who: str) -> ModuleType:
         Exception
     ) as error:  # MuJoCo loads the library of OpenGL that MUJOCO_GL names, and each fails in its own way
         backend = os.environ.get("MUJOCO_GL")
-        raise RuntimeError(
+        raise NoPicturesHereError(
             f"MuJoCo does not import ({type(error).__name__}: {error}), with MUJOCO_GL={backend!r}. If that names a "
             "library of OpenGL that is not installed, unset it (only pictures need it) or install the library."
         ) from error

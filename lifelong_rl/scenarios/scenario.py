@@ -16,6 +16,7 @@ import numpy as np
 from lifelong_rl.envs.factory import family as find_family
 from lifelong_rl.envs.space import Task, TaskSpace
 from lifelong_rl.envs.task_env import ObserveTask, TaskEnv
+from lifelong_rl.envs.test_set_files import find_test_set
 from lifelong_rl.scenarios.block import Block, task_entry
 from lifelong_rl.scenarios.reading import check_keys, check_kinds, read_block, read_tasks
 from lifelong_rl.teachers import make_teacher
@@ -170,7 +171,7 @@ class Scenario:
         They list ``blocks``, or name a ``kind`` (a key of ``lifelong_rl.scenarios.SCENARIOS``, or
         ``module:function``) with its arguments. With blocks, ``evaluation_tasks`` may be left out (the tasks that
         blocks name are evaluated; where a teacher draws, 16 standard tasks of the family), or be a number of
-        standard tasks. ValueError names what is missing or unknown.
+        standard tasks, or a test set: a JSON file or a built-in name. ValueError names what is missing or unknown.
         """
         if "kind" in data:
             from lifelong_rl.scenarios.kinds import read_kind  # kinds are functions that make scenarios
@@ -213,6 +214,8 @@ def _evaluation_tasks(listed: Any, blocks: Sequence[Block], env_class: type[Task
         return tuple(dict.fromkeys(named))
     if listed is None:
         listed = 16
+    if isinstance(listed, str):
+        return find_test_set(listed, env_class.task_space).tasks
     if isinstance(listed, int):
         names = {_point(task): task for task in named}  # a standard task that a block names keeps the block's name
         tasks = [names.get(_point(task), task) for task in env_class.standard_tasks(max(listed, 0))]

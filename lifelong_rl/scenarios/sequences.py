@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from lifelong_rl.envs.factory import family as find_family
 from lifelong_rl.envs.space import Task
+from lifelong_rl.envs.test_set_files import find_test_set
 from lifelong_rl.scenarios.block import Block, teacher_arguments
 from lifelong_rl.scenarios.scenario import Scenario
 from lifelong_rl.scenarios.stream import (
@@ -136,21 +137,30 @@ def curriculum(
     *,
     teacher: str | Mapping[str, Any] | Teacher = DEFAULT_TEACHER,
     steps: int = 16_000,
-    n_test_tasks: int = 16,
+    n_test_tasks: int | None = None,
+    test_set: str | None = None,
     bounds: Mapping[str, Any] | None = None,
     **options: Unpack[StreamOptions],
 ) -> Scenario:
-    """Give one block whose tasks a teacher draws, evaluated on a fixed test set of the family's standard tasks.
+    """Give one block whose tasks a teacher draws, evaluated on a fixed test set.
 
     teacher: a name, ``{"name": name, hyper-parameter: value, ...}``, or a teacher, whose hyper-parameters count.
     bounds: the part of the task space that it draws from.
+    n_test_tasks: how many standard tasks of the family are evaluated, where there is no test set: 16.
+    test_set: what is evaluated in their place: a JSON file, or a built-in one such as "stump-tracks/uniform-50".
     """
+    if test_set is not None and n_test_tasks is not None:
+        raise ValueError("the scenario 'curriculum' takes n_test_tasks or test_set, found both; leave one out.")
+    if test_set is None:
+        tested = standard_tasks(family, 16 if n_test_tasks is None else n_test_tasks)
+    else:
+        tested = list(find_test_set(test_set, find_family(family).task_space).tasks)
     visibility = options.get("visibility", "task_id")
     return Scenario(
         "curriculum",
         family,
         (Block(steps, bounds=bounds or {}, visibility=visibility, **teacher_arguments(teacher)),),
-        tuple(standard_tasks(family, n_test_tasks)),
+        tuple(tested),
         options.get("observe_task") or "none",
         options.get("env_options") or {},
         evaluation_visibility=options.get("evaluation_visibility", "auto"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 
-from lifelong_rl.envs import check_task_env, make
+from lifelong_rl.envs import make
 from lifelong_rl.envs.cartpole_swing_up import POLES, STEP_S, SUBSTEPS, TRACK, CartPoleSwingUp
 from lifelong_rl.envs.classic_control import CartPoleState
 
@@ -125,11 +125,6 @@ def test_the_standard_tasks_are_hypercrl_s_poles():
     assert [2.0 * task.params["length"] for task in tasks[:10]] == pytest.approx(POLES)
     assert tasks[0].params == CartPoleSwingUp.task_space.default.params
     assert len({task.id for task in tasks}) == 11
-
-
-def test_the_family_keeps_the_protocol():
-    check_task_env("cartpole-swing-up")
-    check_task_env("cartpole-swing-up", observe_task="vector")
 
 
 def test_an_action_that_is_not_finite_is_refused():

@@ -1,62 +1,18 @@
-"""Every built-in family keeps every rule, and families that break one are caught with its message."""
+"""Families that break a rule of the conformance check are caught with its message."""
 
 import itertools
 import random
 
 import numpy as np
 import pytest
+from check_toys import Slide
 from gymnasium import spaces
+from gymnasium.envs.classic_control import CartPoleEnv
 
-from lifelong_rl.envs import FAMILIES, Feature, TaskEnv, TaskEnvError, TaskSpace, check_task_env, family
-
-
-@pytest.mark.parametrize(("name", "actions"), [(n, kind) for n in FAMILIES for kind in family(n).action_kinds])
-def test_a_built_in_family_keeps_every_rule(name, actions):
-    check_task_env(name, actions=actions)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_built_in_family_that_shows_its_task_keeps_every_rule(name):
-    check_task_env(name, seed=1, observe_task="vector")
-    check_task_env(name, seed=2, observe_task="one-hot", tasks=family(name).standard_tasks(3))
-
-
-class Slide(TaskEnv):
-    """A correct toy family: a value that slides by speed, noise and action."""
-
-    task_space = TaskSpace(
-        "slide",
-        [
-            Feature.real("speed", 0.1, 0.5, 0.2),
-            Feature.integer("stride", 1, 3, 1),
-            Feature.category("ground", ("ice", "sand"), "ice"),
-        ],
-    )
-    action_kinds = ("discrete",)
-
-    def __init__(self, *, observe_task="none", tasks=()):
-        self.observation_space = spaces.Box(-1e6, 1e6, (1,), np.float32)
-        self.action_space = spaces.Discrete(3)
-        self.max_episode_steps = 10
-        self.x = 0.0
-        super().__init__(observe_task=observe_task, tasks=tasks)
-
-    def apply_task(self, params):
-        self.slide = params["speed"] * params["stride"] * (2.0 if params["ground"] == "ice" else 1.5)
-
-    def start_episode(self):
-        self.x = self.np_random.random()
-        return self.observe()
-
-    def observe(self):
-        return np.array([self.x], dtype=np.float32)
-
-    def advance(self, action):
-        self.x += self.slide + int(action) + self.np_random.random()
-        return self.observe(), self.x, False
-
-    def score_episode(self, episode_return, length):
-        return 0.5, False
+from lifelong_rl.envs import Feature, TaskEnv, TaskEnvError, TaskSpace, check_task_env
+from lifelong_rl.envs.actions import choice_of
+from lifelong_rl.envs.check_case import Case
+from lifelong_rl.envs.check_features import check_features
 
 
 def test_a_correct_toy_family_keeps_every_rule():
@@ -313,15 +269,64 @@ def test_a_feature_without_effect_is_caught_though_the_observation_shows_the_tas
         check_task_env(FeatureWithoutEffect, observe_task="vector")
 
 
+class BareAttributes(TaskEnv):
+    """Sets attributes of Gymnasium's CartPole, which computes others from them only once."""
+
+    task_space = TaskSpace(
+        "bare-attributes", [Feature.real("gravity", 4.0, 20.0, 9.8), Feature.real("masscart", 0.5, 2.0, 1.0)]
+    )
+    action_kinds = ("discrete",)
+
+    def __init__(self, *, observe_task="none", tasks=()):
+        self.inner = CartPoleEnv()
+        self.action_space, self.observation_space = self.inner.action_space, self.inner.observation_space
+        self.max_episode_steps = 500
+        super().__init__(observe_task=observe_task, tasks=tasks)
+
+    def apply_task(self, params):
+        for name, value in params.items():
+            setattr(self.inner, name, value)
+
+    def start_episode(self):
+        self.inner.np_random = self.np_random
+        return self.inner.reset()[0]
+
+    def advance(self, action):
+        observation, reward, terminated, _, _ = self.inner.step(choice_of(action, 2))
+        return observation, reward, terminated
+
+    def score_episode(self, episode_return, length):
+        return episode_return / 500.0, False
+
+
 def test_gymnasium_s_cartpole_with_bare_attributes_is_caught():
-    from lifelong_rl.envs.classic_control import CartPolePhysics
-
-    class BareAttributes(CartPolePhysics):
-        def physics(self, params):
-            return super().physics(params)._replace(total_mass=1.1)  # computed once, at construction
-
     with pytest.raises(TaskEnvError, match="feature 'masscart' has no effect between"):
         check_task_env(BareAttributes)
+
+
+class Far(Slide):
+    """A feature that only shows beyond a place that independent actions hardly reach."""
+
+    task_space = TaskSpace("far", [Feature.real("goal", 140.0, 170.0, 150.0)])
+
+    def apply_task(self, params):
+        self.goal = params["goal"]
+
+    def advance(self, action):
+        _, reward, _ = super().advance(1)
+        self.x = self.x * 0.5 if action == 0 else self.x
+        return self.observe(), reward, self.x > self.goal
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.slide, self.max_episode_steps = 5.0, 40
+
+
+def test_a_feature_that_acts_only_where_held_actions_lead_is_accepted(monkeypatch):
+    check_features(Case(Far, {}, 0, 60))
+    monkeypatch.setattr("lifelong_rl.envs.check_features._N_HELD_STEPS", 0)
+    with pytest.raises(TaskEnvError, match="feature 'goal' has no effect"):
+        check_features(Case(Far, {}, 0, 60))
 
 
 class DependsOnAnother(Slide):

@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from lifelong_rl.envs import check_task_env, make
+from lifelong_rl.envs import make
 from lifelong_rl.envs.lookup import require_extra
 from lifelong_rl.envs.mujoco.half_cheetah import MOTORS, HalfCheetah
 
@@ -116,11 +116,6 @@ def test_the_score_is_a_tenth_of_the_mean_reward():
     assert env.score_episode(4799.0, 1000)[1] is False
     assert env.score_episode(-5.0, 10) == (0.0, False)
     assert env.score_episode(20_000.0, 1000)[0] == 1.0
-
-
-def test_the_family_keeps_the_protocol():
-    check_task_env("half-cheetah", max_episode_steps=150)
-    check_task_env("half-cheetah", max_episode_steps=70, n_steps=20, observe_task="vector")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,6 +114,19 @@ def test_a_sheet_shows_each_task_in_its_place_after_the_same_steps():
     assert (sheet[:18, :100] < 100).any()  # a label
 
 
+def test_pictures_of_different_shapes_stand_side_by_side():
+    class Tower(Lamp):
+        def draw(self):
+            return np.zeros((20 * self.params["fade"], 40, 3), dtype=np.uint8)
+
+    rows = feature_rows(Tower.task_space)[1:3]
+    sheet = contact_sheet(Tower, rows, n_steps=0, cell_width=100)
+    frames = clip(Tower, rows[0], n_steps=1, cell_width=100)
+
+    assert sheet.shape == (200 + 18 + 6 + 50 + 18, 418, 3) and frames[0].shape == (218, 418, 3)
+    assert [int(sheet[150, x, 0]) for x in (50, 156, 262, 368)] == [255, 255, 0, 0]
+
+
 def test_a_sheet_takes_no_more_steps_than_the_episode_has_and_none_on_request():
     rows = rows_of(Lamp, "low")[:1]
     seen = [int(contact_sheet(Lamp, rows, n_steps=n, moves="zero")[60, 50, 0]) for n in (0, 5, 50)]
@@ -163,7 +177,7 @@ def test_the_pictures_of_a_flat_family_show_its_features_and_its_state(name):
         for _, task in row:
             env.reset(seed=0, options={"task": task})
             before = env.render()
-            env.step(np.array([0.9], dtype=np.float32) if name.startswith("toy") else env.action_space.sample())
+            env.step({"point-goal": 1, "far-goal": np.array([1.0, 0.0])}.get(name, np.array([0.9])))
             pictures += [before, env.render()]
         assert len({picture.tobytes() for picture in pictures}) == len(pictures)
         assert all(picture.ndim == 3 and picture.dtype == np.uint8 for picture in pictures)
@@ -225,3 +239,23 @@ def test_mp4_without_its_extra_names_it_and_writes_nothing(tmp_path, monkeypatch
     with pytest.raises(MissingExtraError, match=r"lifelong_rl\[video\]"):
         write_pictures("point-goal", tmp_path / "out", clip_format="mp4")
     assert not (tmp_path / "out").exists()
+
+
+def test_mp4_frames_have_even_sides_and_go_into_a_new_file(tmp_path, monkeypatch):
+    class MoviePy:
+        """Stands in for the package of the extra, which a developer's environment lacks."""
+
+        class ImageSequenceClip:
+            def __init__(self, frames, fps):
+                self.text = f"{frames[0].shape} {len(frames)} frames at {fps}"
+
+            def write_videofile(self, path, logger, audio):
+                Path(path).write_text(self.text)
+
+    monkeypatch.setitem(sys.modules, "moviepy", MoviePy)
+    frames = [np.zeros((21, 35, 3), dtype=np.uint8)] * 2
+    write_clip(frames, tmp_path / "a.mp4", fps=5)
+
+    assert (tmp_path / "a.mp4").read_text() == "(22, 36, 3) 2 frames at 5"
+    with pytest.raises(FileExistsError):
+        write_clip(frames, tmp_path / "a.mp4", fps=5)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from lifelong_rl.envs import FAMILIES
 from lifelong_rl.envs.factory import family, make
+from lifelong_rl.envs.test_set_files import save_test_set
+from lifelong_rl.envs.test_sets import built_in_test_set, uniform_test_set
 from lifelong_rl.scenarios import SCENARIOS, Block, Scenario, condensed, curriculum, single
 from lifelong_rl.teachers import ALPGMM, RandomTeacher, Teacher
 
@@ -156,6 +158,36 @@ def test_a_single_scenario_is_one_block_of_one_task():
 
 def test_a_curriculum_is_evaluated_on_standard_tasks():
     assert curriculum("point-goal", n_test_tasks=4).evaluation_tasks == (EAST, NORTH, WEST, SOUTH)
+
+
+def test_a_curriculum_and_a_list_of_blocks_may_be_evaluated_on_a_test_set(tmp_path):
+    path = tmp_path / "mine.json"
+    test_set = uniform_test_set(POINT.task_space, 5, 1)
+    save_test_set(test_set, path)
+    by_name = built_in_test_set("point-goal/uniform-50", POINT.task_space).tasks
+    blocks = {"name": "s", "family": "point-goal", "blocks": [{"steps": 5, "teacher": "random"}]}
+
+    assert curriculum("point-goal", test_set=str(path)).evaluation_tasks == test_set.tasks
+    assert curriculum("point-goal", test_set="point-goal/uniform-50").evaluation_tasks == by_name
+    assert Scenario.from_json(blocks | {"evaluation_tasks": str(path)}).evaluation_tasks == test_set.tasks
+    kept = curriculum("point-goal", test_set=str(path))
+    path.unlink()
+    assert Scenario.from_json(kept.to_json()) == kept  # a run folder does not need the file
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"test_set": "point-goal/uniform-50", "n_test_tasks": 4}, "takes n_test_tasks or test_set, found both"),
+        ({"test_set": "point-goal/unifrom-50"}, "did you mean 'point-goal/uniform-50'"),
+        ({"test_set": "toy-grid/uniform-50"}, "of the family 'toy-grid', expected one of 'point-goal'"),
+        ({"test_set": "no_such.json"}, r"the test set file no_such\.json does not exist"),
+        ({"test_set": 3}, "a test set is a built-in name or a JSON file, found 3"),
+    ],
+)
+def test_a_curriculum_without_one_test_set_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        curriculum("point-goal", **options)
 
 
 def test_what_a_file_does_not_say_to_evaluate_is_the_fixed_tasks_or_sixteen_standard_ones():

@@ -94,6 +94,10 @@ def test_a_scenario_that_no_options_are_found_for_is_repeated_from_a_file(kind, 
         RunConfig(condensed("point-goal", n_tasks=2, steps=200, visibility="boundary"), AgentConfig("ppo")),
         RunConfig(single("point-goal", steps=100), AgentConfig("sac"), parallel=True),
         RunConfig(
+            curriculum("point-goal", teacher="random", steps=100, test_set="point-goal/uniform-50"),
+            AgentConfig("dqn"),
+        ),
+        RunConfig(
             curriculum("toy-grid", teacher=make_teacher("alp-kde", window=99), steps=100, n_test_tasks=3),
             AgentConfig("simulated"),
         ),

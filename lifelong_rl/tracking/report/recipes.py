@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any, get_args
 
 from lifelong_rl.envs.factory import family as find_family
+from lifelong_rl.envs.test_sets import built_in_recipes
 from lifelong_rl.scenarios import SCENARIOS, make_scenario, scenario_options
 from lifelong_rl.scenarios.block import task_entry, teacher_arguments
 from lifelong_rl.scenarios.recurrence import Recurrence
@@ -104,11 +105,13 @@ def _single(data: Data) -> list[dict[str, Any]]:
 
 def _curriculum(data: Data) -> list[dict[str, Any]]:
     block = data["blocks"][0]
+    sets = built_in_recipes(find_family(data["family"]).task_space)
     usual = teacher_arguments(make_teacher(block["teacher"]))["teacher_options"]
     changed = {name: value for name, value in block["teacher_options"].items() if usual.get(name) != value}
     bounds = {"bounds": block["bounds"]} if block["bounds"] else {}
     teacher = {"name": block["teacher"]} | changed
-    return [{"n_test_tasks": len(data["evaluation_tasks"]), "teacher": teacher} | bounds]
+    chosen = {"teacher": teacher} | bounds
+    return [{"n_test_tasks": len(data["evaluation_tasks"])} | chosen, *({"test_set": name} | chosen for name in sets)]
 
 
 def _forgetting(data: Data) -> list[dict[str, Any]]:

@@ -1,0 +1,60 @@
+"""What a family takes of the spaces of a Gymnasium environment, and gives as its own."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from lifelong_rl.envs.task_env import ActionKind
+
+
+def action_kind(space: spaces.Space[Any]) -> ActionKind:
+    """Give the kind of an action space; ValueError for one that is not one array or number."""
+    if isinstance(space, spaces.Box):
+        return "continuous"
+    if isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
+        return "discrete"
+    raise ValueError(f"a family needs actions that are one array or number, found {space}: wrap the environment.")
+
+
+def observations_of(space: spaces.Space[Any], env_id: str) -> tuple[spaces.Space[Any], Callable[[Any], Any]]:
+    """Give the observation space of the family, and what makes an observation of the environment one of it."""
+    if isinstance(space, spaces.Box) and space.dtype == np.float64:
+        with np.errstate(over="ignore"):  # a bound that float32 does not have is infinite
+            low, high = space.low.astype(np.float32), space.high.astype(np.float32)
+        return spaces.Box(low, high, dtype=np.float32), lambda observation: np.asarray(observation, np.float32)
+    if isinstance(space, spaces.Discrete):
+        return space, space.dtype.type
+    if isinstance(space, spaces.Box | spaces.MultiDiscrete | spaces.MultiBinary):
+        return space, np.asarray
+    raise ValueError(
+        f"a family needs observations that are one array or number, found {space} of {env_id}: wrap the environment "
+        "in make_environment, for example in gymnasium.wrappers.FlattenObservation."
+    )
+
+
+def checked_action(action: Any, space: spaces.Space[Any]) -> Any:
+    """Give the action as the environment takes it: whole and known, or finite and clipped; ValueError otherwise."""
+    if isinstance(space, spaces.Discrete):
+        try:
+            number = operator.index(action)
+        except TypeError:
+            number = -1 + space.start
+        if not 0 <= number - space.start < space.n:
+            last = space.start + space.n - 1
+            raise ValueError(f"a discrete action must be a whole number, {space.start} to {last}, found {action!r}.")
+        return number
+    array = np.asarray(action, space.dtype)
+    if array.shape != space.shape:
+        raise ValueError(f"an action must have the shape {space.shape}, found {array.shape}.")
+    if isinstance(space, spaces.Box):
+        if not np.isfinite(array).all():
+            raise ValueError(f"an action must be finite, found {action!r}.")
+        return np.clip(array, space.low, space.high)
+    if array not in space:
+        raise ValueError(f"an action must lie in {space}, found {action!r}.")
+    return array

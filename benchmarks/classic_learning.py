@@ -41,7 +41,7 @@ class BenchmarkConfig:
 
     families: tuple[str, ...] = ()
     """Families to learn; all by default."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (0, 1, 2)
     """One run each."""
     max_cpu_s: float = 240.0
     """CPU seconds after which a run gives up."""

@@ -179,14 +179,34 @@ class Instances:
         """Give a picture of instance i; None without the family's ``render_mode``."""
         if self.family.render_mode is None:
             return None
-        if self._state_rows is None:
+        if self._state is None:
             raise RuntimeError("there is nothing to show before the first reset: call reset() before render().")
-        state = type(self._state)._make(self._state_rows[:, i].tolist())
-        return self.family.picture(state, type(self._physics)._make(self._physics_rows[:, i].tolist()))
+        return self.family.picture(self.state(i), type(self._physics)._make(self._physics_rows[:, i].tolist()))
+
+    def state(self, i: int) -> Any:
+        """Give the state of instance i as floats; None before the first reset."""
+        return None if self._state_rows is None else type(self._state)._make(self._state_rows[:, i].tolist())
 
     def member(self, i: int) -> Member:
         """Give instance i with the attributes and methods of the single environment."""
         return Member(self, i)
+
+
+_NOT_OF_ONE = {
+    "reset",
+    "step",
+    "apply_task",
+    "start_episode",
+    "advance",
+    "score_episode",
+    "draw",
+    "progress",
+    "present_physics",
+    "np_random_seed",
+    "unwrapped",
+    "set_wrapper_attr",
+}
+"""What of the single environment would be that of the family's own instance, which nobody plays."""
 
 
 class Member:
@@ -218,8 +238,17 @@ class Member:
         """Give a picture of the present state; None without ``render_mode``."""
         return self._instances.picture(self._i)
 
+    @property
+    def state(self) -> Any:
+        """The state, a NamedTuple of floats."""
+        return self._instances.state(self._i)
+
+    def get_wrapper_attr(self, name: str) -> Any:
+        """Give an attribute, as Gymnasium's environments do."""
+        return getattr(self, name)
+
     def __getattr__(self, name: str) -> Any:
-        if name in ("reset", "step", "state", "draw", "score_episode", "start_episode", "advance"):
+        if name in _NOT_OF_ONE or name.startswith("_"):
             raise AttributeError(
                 f"{name!r} of one instance of {self._instances.n} cannot be had: they play together; "
                 "make(...) gives a single environment."

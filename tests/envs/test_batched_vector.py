@@ -274,10 +274,13 @@ def test_attributes_methods_pictures_and_generators_of_the_instances():
     np.testing.assert_array_equal(env.render()[1], single.render())
     assert env.np_random[1].bit_generator.state == single.np_random.bit_generator.state
     assert env.get_attr("max_episode_steps") == (200, 200)
+    assert env.get_attr("state")[1] == single.state
+    assert env.instances.member(1).get_wrapper_attr("task") == single.task
     assert env.call("as_task", {"m": 2.0})[0].params["m"] == 2.0
     assert make_vector("pendulum-physics", 2).render() == (None, None)
-    with pytest.raises(AttributeError, match="they play together"):
-        env.call("step", np.zeros(1))
+    for name in ("step", "unwrapped", "present_physics", "_suffix"):
+        with pytest.raises(AttributeError, match=f"'{name}' of one instance of 2 cannot be had: they play together"):
+            env.call(name)
 
 
 def test_unseeded_instances_are_fresh_each_time():

@@ -1,31 +1,66 @@
-"""Actions as a family that steps one instance takes them: checked, and as plain numbers."""
+"""Actions as a family takes them: checked, as a choice, as plain numbers, or as an array."""
 
 from __future__ import annotations
 
-import math
 import operator
-from typing import Any
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Bounds: TypeAlias = Sequence[tuple[float, float]]
+"""The least and the largest of each number of an action."""
 
 
-def choice_of(action: Any, n: int) -> int:
-    """Give a discrete action in 0 .. n - 1 as an int; ValueError where it is none."""
+def choice_of(action: Any, n: int, start: int = 0) -> int:
+    """Give a discrete action, one of n whole numbers from ``start``, as an int; ValueError where it is none."""
     try:
         choice = operator.index(action)
     except TypeError:
-        choice = -1
-    if not 0 <= choice < n:
-        raise ValueError(f"a discrete action must lie in 0 .. {n - 1}, found {action!r}.")
+        choice = start - 1
+    if not start <= choice < start + n:
+        raise ValueError(f"a discrete action must lie in {start} .. {start + n - 1}, found {action!r}.")
     return choice
 
 
-def numbers_of(action: Any, n: int) -> list[float]:
-    """Give a continuous action of shape (n,) as n finite floats; ValueError where it is none."""
-    numbers = action.tolist() if isinstance(action, np.ndarray) else action
-    if not isinstance(numbers, list | tuple) or len(numbers) != n or any(isinstance(x, list) for x in numbers):
-        raise ValueError(f"an action must have the shape ({n},), found {action!r}.")
-    for number in numbers:
-        if not math.isfinite(number):
-            raise ValueError(f"an action must be finite, found {action!r}.")
-    return list(numbers)
+def numbers_of(action: Any, bounds: Bounds) -> list[float]:
+    """Give a continuous action as floats, each clipped to its bounds; ValueError for another shape or a NaN."""
+    if type(action) is not np.ndarray or action.dtype.kind != "f":
+        action = as_array(action)
+    if action.shape != (len(bounds),):
+        raise _wrong_shape((len(bounds),), action)
+    numbers: list[float] = action.tolist()
+    for i, (low, high) in enumerate(bounds):
+        if not low <= (number := numbers[i]) <= high:
+            if not isfinite(number):
+                raise _not_finite(action)
+            numbers[i] = low if number < low else high
+    return numbers
+
+
+def array_of(action: Any, shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Give a continuous action as a finite array of that shape and type; ValueError where it is none."""
+    array = as_array(action, dtype)
+    if array.shape != shape:
+        raise _wrong_shape(shape, array)
+    if not np.isfinite(array).all():
+        raise _not_finite(action)
+    return array
+
+
+def as_array(action: Any, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Give what may be actions as an array of real numbers; ValueError where it is none."""
+    try:
+        return np.asarray(action, dtype=dtype)
+    except (TypeError, ValueError):
+        raise ValueError(f"a continuous action must be an array of numbers, found {action!r}.") from None
+
+
+def _wrong_shape(shape: tuple[int, ...], action: NDArray[Any]) -> ValueError:
+    return ValueError(f"an action must have the shape {shape}, found {action.shape}.")
+
+
+def _not_finite(action: Any) -> ValueError:
+    return ValueError(f"an action must be finite, found {action!r}.")

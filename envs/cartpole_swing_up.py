@@ -141,11 +141,12 @@ class CartPoleSwingUp(BatchedTaskEnv):
 
 def _swing(state: CartPoleState, force: Any, body: CartPoleBody, xp: Arithmetic) -> CartPoleState:
     """Integrate CartPole's equations (semi-implicit Euler); the cart stops at the ends of the track."""
+    x, speed, angle, spin = state
     step_s = STEP_S / SUBSTEPS
     for _ in range(SUBSTEPS):
-        acceleration, turning = cartpole_accelerations(state, force, body, xp)
-        speed, spin = state.speed + step_s * acceleration, state.spin + step_s * turning
-        x, angle = state.x + step_s * speed, state.angle + step_s * spin
+        acceleration, turning = cartpole_accelerations(angle, spin, force, body, xp)
+        speed, spin = speed + step_s * acceleration, spin + step_s * turning
+        x, angle = x + step_s * speed, angle + step_s * spin
         speed = xp.where(abs(x) > TRACK, 0.0, speed)
-        state = CartPoleState(xp.clip(x, -TRACK, TRACK), speed, angle, spin)
-    return state
+        x = xp.clip(x, -TRACK, TRACK)
+    return CartPoleState(x, speed, angle, spin)

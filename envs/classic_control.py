@@ -58,13 +58,14 @@ def cartpole_body(params: Mapping[str, float]) -> CartPoleBody:
     return CartPoleBody(params["gravity"], masspole, length, params["force_mag"], total_mass, masspole * length)
 
 
-def cartpole_accelerations(state: CartPoleState, force: Any, body: CartPoleBody, xp: Arithmetic) -> tuple[Any, Any]:
+def cartpole_accelerations(angle: Any, spin: Any, force: Any, body: CartPoleBody, xp: Arithmetic) -> tuple[Any, Any]:
     """Give the accelerations of cart (m/s^2) and pole (rad/s^2) under a force (Florian 2007, equations 23 and 24)."""
-    sine, cosine = xp.sin(state.angle), xp.cos(state.angle)
-    push = (force + body.moment * (state.spin * state.spin) * sine) / body.total_mass
-    lever = body.length * (4.0 / 3.0 - body.masspole * (cosine * cosine) / body.total_mass)
-    turning = (body.gravity * sine - cosine * push) / lever
-    return push - body.moment * turning * cosine / body.total_mass, turning
+    gravity, masspole, length, _, total_mass, moment = body
+    sine, cosine = xp.sin(angle), xp.cos(angle)
+    push = (force + moment * (spin * spin) * sine) / total_mass
+    lever = length * (4.0 / 3.0 - masspole * (cosine * cosine) / total_mass)
+    turning = (gravity * sine - cosine * push) / lever
+    return push - moment * turning * cosine / total_mass, turning
 
 
 def cartpole_picture(state: CartPoleState, body: CartPoleBody) -> NDArray[np.uint8]:
@@ -139,12 +140,11 @@ class CartPolePhysics(BatchedTaskEnv):
         self, state: CartPoleState, action: Any, physics: CartPoleBody, xp: Arithmetic
     ) -> tuple[CartPoleState, Any, Any]:
         """Push the cart for 0.02 s (explicit Euler)."""
+        x, speed, angle, spin = state
         push = 2.0 * action - 1.0 if self.is_discrete else action[0]
-        acceleration, turning = cartpole_accelerations(state, push * physics.force_mag, physics, xp)
-        x = state.x + _CARTPOLE_STEP_S * state.speed
-        angle = state.angle + _CARTPOLE_STEP_S * state.spin
-        speed = state.speed + _CARTPOLE_STEP_S * acceleration
-        spin = state.spin + _CARTPOLE_STEP_S * turning
+        acceleration, turning = cartpole_accelerations(angle, spin, push * physics.force_mag, physics, xp)
+        x, angle = x + _CARTPOLE_STEP_S * speed, angle + _CARTPOLE_STEP_S * spin
+        speed, spin = speed + _CARTPOLE_STEP_S * acceleration, spin + _CARTPOLE_STEP_S * turning
         terminated = (abs(x) > CARTPOLE_X_LIMIT) | (abs(angle) > CARTPOLE_ANGLE_LIMIT)
         return CartPoleState(x, speed, angle, spin), 1.0, terminated
 

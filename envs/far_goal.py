@@ -24,6 +24,9 @@ GOAL_RADIUS = 0.75
 START_NOISE = 0.1
 """Each coordinate of the start is uniform within this distance of the centre, in metres."""
 
+_VELOCITIES = ((-1.0, 1.0), (-1.0, 1.0))
+_SCALE = np.float32(ARENA)
+
 
 class FarGoal(TaskEnv):
     """A point that starts at the centre of a wide plane, sees a goal, and is paid for reaching it and nothing else.
@@ -76,11 +79,11 @@ class FarGoal(TaskEnv):
         return self._observe()
 
     def _observe(self) -> Observation:
-        return np.array((self._x, self._y, self._goal_x, self._goal_y), dtype=np.float32) / np.float32(ARENA)
+        return np.array((self._x, self._y, self._goal_x, self._goal_y), dtype=np.float32) / _SCALE
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Move; reaching the goal ends the episode."""
-        x, y = (min(1.0, max(-1.0, number)) for number in numbers_of(action, 2))
+        x, y = numbers_of(action, _VELOCITIES)
         step = STEP_LENGTH / max(1.0, math.hypot(x, y))
         self._x = min(max(self._x + step * x, -ARENA), ARENA)
         self._y = min(max(self._y + step * y, -ARENA), ARENA)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
+from lifelong_rl.envs.actions import array_of, choice_of
 from lifelong_rl.envs.task_env import ActionKind
 
 
@@ -40,21 +40,10 @@ def observations_of(space: spaces.Space[Any], env_id: str) -> tuple[spaces.Space
 def checked_action(action: Any, space: spaces.Space[Any]) -> Any:
     """Give the action as the environment takes it: whole and known, or finite and clipped; ValueError otherwise."""
     if isinstance(space, spaces.Discrete):
-        try:
-            number = operator.index(action)
-        except TypeError:
-            number = -1 + space.start
-        if not 0 <= number - space.start < space.n:
-            last = space.start + space.n - 1
-            raise ValueError(f"a discrete action must be a whole number, {space.start} to {last}, found {action!r}.")
-        return number
-    array = np.asarray(action, space.dtype)
-    if array.shape != space.shape:
-        raise ValueError(f"an action must have the shape {space.shape}, found {array.shape}.")
+        return choice_of(action, int(space.n), int(space.start))
     if isinstance(space, spaces.Box):
-        if not np.isfinite(array).all():
-            raise ValueError(f"an action must be finite, found {action!r}.")
-        return np.clip(array, space.low, space.high)
+        return np.clip(array_of(action, space.shape, space.dtype), space.low, space.high)
+    array = np.asarray(action, space.dtype)
     if array not in space:
         raise ValueError(f"an action must lie in {space}, found {action!r}.")
     return array

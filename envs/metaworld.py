@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.actions import array_of
 from lifelong_rl.envs.lookup import MissingExtraError, require_extra
 from lifelong_rl.envs.mujoco.simulation import PICTURE_SIZE, SET_OPENGL, has_opengl
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
@@ -142,11 +143,7 @@ class MetaWorld(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Move the hand for 0.0125 s; there is no terminal state."""
-        controls = np.asarray(action, dtype=np.float64)
-        if controls.shape != (4,):
-            raise ValueError(f"an action must have the shape (4,), found {controls.shape}.")
-        if not np.isfinite(controls).all():
-            raise ValueError(f"an action must be finite, found {action!r}.")
+        controls = array_of(action, (4,))
         clipped = controls.clip(-1.0, 1.0).astype(np.float32)  # Meta-World clips the move, and not the gripper's part
         observation, reward, _, _, info = self._simulation.step(clipped)
         if self._simulation.data.warning.number[self._explosions].any():  # MuJoCo has silently started over

@@ -24,6 +24,7 @@ START_NOISE = 0.05
 SUCCESS_RADIUS = 0.15
 """An episode that ends nearer than this to the goal is a success; the discrete moves can always get this near."""
 
+_VELOCITIES = ((-1.0, 1.0), (-1.0, 1.0))
 _DIAGONAL = STEP_LENGTH * math.sqrt(0.5)
 _MOVES = (
     (0.0, 0.0),
@@ -151,7 +152,7 @@ def _discrete_move(action: Any) -> tuple[float, float]:
 
 
 def _continuous_move(action: Any) -> tuple[float, float]:
-    x, y = (min(1.0, max(-1.0, number)) for number in numbers_of(action, 2))
+    x, y = numbers_of(action, _VELOCITIES)
     norm = math.hypot(x, y)
     if norm <= 1.0:
         return STEP_LENGTH * x, STEP_LENGTH * y

@@ -124,7 +124,7 @@ class StagedTask(TaskEnv):
         """Give the part of the stage's chance that this action has."""
         if self._is_discrete:
             return float(choice_of(action, N_SKILLS) == self.right_skill)
-        x, y = (min(1.0, max(-1.0, number)) for number in numbers_of(action, 2))
+        x, y = numbers_of(action, _PLANE)
         right_x, right_y = _DIRECTIONS[self.right_skill]
         return max(0.0, 1.0 - math.hypot(x - right_x, y - right_y) / REACH)
 
@@ -203,6 +203,7 @@ def full_success_chance(params: Mapping[str, Any]) -> float:
     return fewer[0]
 
 
+_PLANE = ((-1.0, 1.0), (-1.0, 1.0))
 _DIRECTIONS = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
 
 

@@ -72,9 +72,9 @@ class ToyGrid(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Score the competence, and end."""
-        (competence,) = numbers_of(action, 1)
+        (competence,) = numbers_of(action, ((0.0, 1.0),))
         if self.noise:
-            competence = min(1.0, max(0.0, competence)) + self.noise * self.np_random.standard_normal()
+            competence += self.noise * self.np_random.standard_normal()
         self._score = min(1.0, max(0.0, competence))
         return self._point.copy(), self._score, True
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+
+from lifelong_rl.envs.actions import as_array, choice_of, numbers_of
 
 
 class ActionReader:
@@ -34,7 +34,7 @@ class ActionReader:
 
     def one(self, action: Any) -> Any:
         """Give the action of one instance: an int, or a list of d floats."""
-        return self._choice(action) if self._n_choices else self._numbers(action)
+        return choice_of(action, self._n_choices) if self._n_choices else numbers_of(action, self._bounds)
 
     def many(self, actions: Any, n: int, ignored: NDArray[np.bool_] | None = None) -> Any:
         """Give the actions of n instances: ints of shape (n,), or floats of shape (d, n).
@@ -42,29 +42,6 @@ class ActionReader:
         ignored: instances, shape (n,), whose action goes unused and may be anything of the right type.
         """
         return self._choices(actions, n, ignored) if self._n_choices else self._columns(actions, n, ignored)
-
-    def _choice(self, action: Any) -> int:
-        try:
-            choice = operator.index(action)
-        except TypeError:
-            raise ValueError(
-                f"a discrete action must be a whole number in 0 .. {self._n_choices - 1}, found {action!r}."
-            ) from None
-        if not 0 <= choice < self._n_choices:
-            raise ValueError(f"a discrete action must lie in 0 .. {self._n_choices - 1}, found {action!r}.")
-        return choice
-
-    def _numbers(self, action: Any) -> list[float]:
-        if type(action) is not np.ndarray or action.dtype.kind != "f":
-            action = _as_floats(action)
-        if action.shape != self._shape:
-            raise ValueError(f"an action must have the shape {self._shape}, found {action.shape}.")
-        numbers = []
-        for number, (low, high) in zip(action.tolist(), self._bounds, strict=True):
-            if not isfinite(number):
-                raise ValueError(f"a continuous action must be finite, found {action!r}.")
-            numbers.append(min(max(number, low), high))
-        return numbers
 
     def _choices(self, actions: Any, n: int, ignored: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         choices = np.asarray(actions)
@@ -86,7 +63,7 @@ class ActionReader:
         return choices
 
     def _columns(self, actions: Any, n: int, ignored: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-        numbers = _as_floats(actions)
+        numbers = as_array(actions)
         if numbers.shape != (n, *self._shape):
             raise ValueError(f"the actions of {n} instances have shape {(n, *self._shape)}, found {numbers.shape}.")
         if not np.isfinite(numbers).all():
@@ -98,10 +75,3 @@ class ActionReader:
                 raise ValueError(f"a continuous action must be finite, found {numbers[i]} for instance {i}.")
         clipped: NDArray[np.float64] = np.minimum(np.maximum(numbers.T, self._low), self._high)
         return clipped
-
-
-def _as_floats(action: Any) -> NDArray[np.float64]:
-    try:
-        return np.asarray(action, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"a continuous action must be an array of numbers, found {action!r}.") from None

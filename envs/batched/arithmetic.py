@@ -2,14 +2,16 @@
 
 On a single number numpy is 3 to 5 times slower than Python, so one instance is played with floats and many with
 arrays. Both give the same bits: ``+ - * /``, ``%``, comparisons, ``&``, ``|`` and ``abs`` are exact or the same in
-both, sine and the like are numpy's in both, and a square is written ``x * x`` (``x**2`` differs between the two in
-one case of a thousand).
+both, and a square is written ``x * x`` (``x**2`` differs between the two in one case of a thousand). Sine and the
+like are numpy's in both, or Python's for floats where it has the same bits: numpy leaves sine and cosine to the C
+library as Python does, but has an exponential of its own on some processors.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,18 +46,23 @@ _SINGLE = struct.Struct("f")
 _to_bytes, _from_bytes = _SINGLE.pack, _SINGLE.unpack
 
 
+def _for_floats(numpys: Any, pythons: Callable[[float], float]) -> Callable[[Any], Any]:
+    """Give Python's function, 15 times as quick on one number, where this machine's numpy computes as it does.
+
+    Another algorithm shows: it differs in the last bit of one result in twenty.
+    """
+    probe = np.linspace(-20.0, 20.0, 4001)
+    if numpys(probe).tolist() == [pythons(x) for x in probe.tolist()]:
+        return pythons
+    return lambda x: float(numpys(x))
+
+
 class Floats:
     """The arithmetic of one instance: numbers are Python floats and bools."""
 
-    @staticmethod
-    def sin(x: Any) -> Any:
-        """Give the sine."""
-        return float(np.sin(x))
-
-    @staticmethod
-    def cos(x: Any) -> Any:
-        """Give the cosine."""
-        return float(np.cos(x))
+    sin = staticmethod(_for_floats(np.sin, math.sin))
+    cos = staticmethod(_for_floats(np.cos, math.cos))
+    sqrt = staticmethod(math.sqrt)  # exact in both
 
     @staticmethod
     def exp(x: Any) -> Any:
@@ -63,14 +70,9 @@ class Floats:
         return float(np.exp(x))
 
     @staticmethod
-    def sqrt(x: Any) -> Any:
-        """Give the square root, which is exact in both arithmetics."""
-        return math.sqrt(x)
-
-    @staticmethod
     def clip(x: Any, low: Any, high: Any) -> Any:
-        """Give the nearest number in [low, high]."""
-        return min(max(x, low), high)
+        """Give the nearest number in [low, high]; twice as quick as ``min(max(x, low), high)``."""
+        return low if x < low else high if x > high else x
 
     @staticmethod
     def where(condition: Any, yes: Any, no: Any) -> Any:

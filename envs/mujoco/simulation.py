@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import weakref
@@ -16,6 +15,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
+from lifelong_rl.envs.actions import array_of
 from lifelong_rl.envs.lookup import MissingExtraError, construct, require_extra
 from lifelong_rl.envs.mujoco.model_xml import Edit, ModelXml
 from lifelong_rl.envs.space import Task, Value
@@ -156,11 +156,7 @@ class MujocoTaskEnv(TaskEnv):
         Raises ValueError for an action of another shape and for one that is not finite, and FloatingPointError
         where the simulation becomes unstable.
         """
-        controls = np.asarray(action, dtype=np.float64)
-        if controls.shape != (self.model.nu,):
-            raise ValueError(f"an action must have the shape ({self.model.nu},), found {controls.shape}.")
-        if not math.isfinite(controls.sum()):
-            raise ValueError(f"an action must be finite, found {action!r}.")
+        controls = array_of(action, (self.model.nu,))
         self.data.ctrl[:] = controls
         self.mujoco.mj_step(self.model, self.data, nstep=self.physics_steps)
         if self.data.warning.number[self._explosions].any():  # it has silently started over

@@ -104,6 +104,7 @@ class WalkerTaskEnv(TaskEnv):
         n_motors = self.walker.n_motors
         self.action_space = spaces.Box(-1.0, 1.0, (n_motors,), np.float32)
         self.observation_space = spaces.Box(*_observation_bounds(self.walker.n_legs), dtype=np.float32)
+        self._torques = ((-1.0, 1.0),) * n_motors
         self._speeds = _SPEEDS * self.walker.n_legs
         self.max_episode_steps = max_episode_steps
         self.track = Track()
@@ -130,7 +131,7 @@ class WalkerTaskEnv(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Drive the motors for 0.02 s; the terminal states are a touch of the hull, and both ends of the track."""
-        spent = self._move(numbers_of(action, self.walker.n_motors))
+        spent = self._move(numbers_of(action, self._torques))
         parts = self._parts
         assert parts is not None
         observation, x, angle = self._observe(parts)
@@ -141,12 +142,12 @@ class WalkerTaskEnv(TaskEnv):
         return observation, self._potential - before - self.walker.torque_price * spent, x > _END_X
 
     def _move(self, torques: Sequence[float]) -> float:
-        """Let one step pass; gives the sum of the sizes of the clipped torques."""
+        """Let one step pass; gives the sum of the sizes of the torques, which lie in [-1, 1]."""
         assert self._parts is not None
         largest = self.walker.torque
         spent = 0.0
         for joint, speed, torque in zip(self._parts.joints, self._speeds, torques, strict=True):
-            size = min(1.0, abs(torque))
+            size = abs(torque)
             joint.motorSpeed = math.copysign(speed, torque) if torque else 0.0
             joint.maxMotorTorque = largest * size
             spent += size

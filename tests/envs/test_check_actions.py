@@ -6,7 +6,7 @@ from check_toys import Slide
 from gymnasium import spaces
 
 from lifelong_rl.envs import TaskEnvError, check_task_env
-from lifelong_rl.envs.actions import choice_of, numbers_of
+from lifelong_rl.envs.actions import array_of, choice_of, numbers_of
 from lifelong_rl.envs.check import check_env_rules
 from lifelong_rl.envs.check_actions import check_actions
 from lifelong_rl.envs.check_case import Case, NotCheckedError
@@ -16,6 +16,9 @@ from lifelong_rl.envs.task_env import NoPicturesHereError
 
 def case(family, **options):
     return Case(family, options, seed=0, n_steps=60)
+
+
+BOUNDS = ((-1.0, 1.0), (-1.0, 1.0))
 
 
 class Pushed(Slide):
@@ -28,7 +31,7 @@ class Pushed(Slide):
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
 
     def advance(self, action):
-        x, y = np.clip(numbers_of(action, 2), -1.0, 1.0)
+        x, y = numbers_of(action, BOUNDS)
         self.x += x * self.slide
         return self.observe(), self.x + y, False
 
@@ -94,7 +97,7 @@ class TakesTheFirstTwo(Pushed):
 
 class PlaysBeyondTheBounds(Pushed):
     def advance(self, action):
-        x, y = numbers_of(action, 2)
+        x, y = numbers_of(action, ((-9.0, 9.0),) * 2)
         self.x += x * self.slide
         return self.observe(), self.x + y, False
 
@@ -129,18 +132,33 @@ def test_a_choice_may_be_any_whole_number():
     assert [choice_of(action, 3) for action in (2, np.int64(1), np.array(0), True)] == [2, 1, 0, 1]
 
 
-@pytest.mark.parametrize(
-    "bad", [np.zeros(3), np.zeros((2, 1)), np.zeros((1, 2)), np.array(0.5), 0.5, [0.5], "ab", None]
-)
+@pytest.mark.parametrize("bad", [np.zeros(3), np.zeros((2, 1)), np.zeros((1, 2)), np.array(0.5), 0.5, [0.5], None])
 def test_numbers_of_another_shape_are_refused(bad):
     with pytest.raises(ValueError, match=r"an action must have the shape \(2,\), found"):
-        numbers_of(bad, 2)
+        numbers_of(bad, BOUNDS)
+    with pytest.raises(ValueError, match=r"an action must have the shape \(2,\), found"):
+        array_of(bad, (2,))
+
+
+@pytest.mark.parametrize("bad", ["ab", np.array(["a", "b"]), [0.5, "b"], [0.5, None, [1.0]], {}])
+def test_what_is_no_array_of_numbers_is_refused(bad):
+    for read in (lambda: numbers_of(bad, BOUNDS), lambda: array_of(bad, (2,))):
+        with pytest.raises(ValueError, match="a continuous action must be an array of numbers, found"):
+            read()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_are_refused(bad):
     with pytest.raises(ValueError, match="an action must be finite, found"):
-        numbers_of(np.array([0.0, bad]), 2)
+        numbers_of(np.array([0.0, bad]), BOUNDS)
+    with pytest.raises(ValueError, match="an action must be finite, found"):
+        array_of(np.array([0.0, bad]), (2,))
+
+
+def test_numbers_beyond_their_bounds_are_clipped():
+    for action in (np.array([-3.0, 0.25], dtype=np.float32), [-3, 0.25], (np.float64(-3.0), 0.25)):
+        assert numbers_of(action, BOUNDS) == [-1.0, 0.25]
+    assert numbers_of(np.array([2, -2]), ((0.0, 1.0), (-2.0, 2.0))) == [1.0, -2.0]
 
 
 # Pictures

@@ -183,7 +183,7 @@ def test_actions_that_mean_nothing_are_refused():
 @pytest.mark.parametrize(
     ("env", "action", "message"),
     [
-        (CartPolePhysics(), 0.5, "must be a whole number in 0"),
+        (CartPolePhysics(), 0.5, "must lie in 0"),
         (CartPolePhysics(), -1, "must lie in 0"),
         (PendulumPhysics(), np.zeros(2), r"must have the shape \(1,\), found \(2,\)"),
         (PendulumPhysics(), 0.5, r"must have the shape \(1,\), found \(\)"),

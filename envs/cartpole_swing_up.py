@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -20,7 +20,7 @@ from lifelong_rl.envs.classic_control import (
     cartpole_picture,
 )
 from lifelong_rl.envs.space import Feature, Task, TaskSpace
-from lifelong_rl.envs.task_env import ActionKind, ObserveTask, RenderMode
+from lifelong_rl.envs.task_env import ActionKind, NamedTasks, ObserveTask, RenderMode
 
 TRACK = 2.4
 """The cart stops, without bouncing, at this distance from the middle, in metres."""
@@ -61,6 +61,7 @@ class CartPoleSwingUp(BatchedTaskEnv):
     )
     action_kinds = ("continuous",)
     reward_features = ("length",)
+    named_tasks: ClassVar[NamedTasks] = {f"pole-{pole}m": {"length": round(pole / 2.0, 3)} for pole in POLES}
     n_draws = 4
 
     def __init__(
@@ -131,12 +132,6 @@ class CartPoleSwingUp(BatchedTaskEnv):
     def picture(self, state: CartPoleState, physics: CartPoleBody) -> NDArray[np.uint8]:
         """Give a picture of cart and pole."""
         return cartpole_picture(state, physics)
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of HyperCRL's ten poles, 0.4 to 1.3 m long, in its order, then a fixed sample."""
-        named = [cls.task_space.task({"length": round(pole / 2.0, 3)}, name=f"pole-{pole}m") for pole in POLES]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
 
 
 def _swing(state: CartPoleState, force: Any, body: CartPoleBody, xp: Arithmetic) -> CartPoleState:

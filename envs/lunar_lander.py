@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -11,7 +11,8 @@ from gymnasium import spaces
 
 from lifelong_rl.envs.gymnasium_family import GymnasiumFamily
 from lifelong_rl.envs.gymnasium_targets import Attribute
-from lifelong_rl.envs.space import Feature, Task, Value
+from lifelong_rl.envs.space import Feature, Value
+from lifelong_rl.envs.task_env import NamedTasks
 
 
 class LunarLander(GymnasiumFamily):
@@ -35,6 +36,13 @@ class LunarLander(GymnasiumFamily):
     arguments = {"wind_power": 0.0, "turbulence_power": 0.0}  # noqa: RUF012  # Gymnasium's default has them off
     action_arguments = {"discrete": {"continuous": False}, "continuous": {"continuous": True}}  # noqa: RUF012
     worst_return, best_return = -200.0, 300.0
+    named_tasks: ClassVar[NamedTasks] = {
+        "stock": {},
+        "wind": {"wind_power": 10.0, "turbulence_power": 1.0},
+        "storm": {"wind_power": 20.0, "turbulence_power": 2.0},
+        "light": {"gravity": -4.0},
+        "light-storm": {"gravity": -4.0, "wind_power": 20.0, "turbulence_power": 2.0},
+    }
 
     @classmethod
     def make_environment(cls, **arguments: Any) -> gymnasium.Env[Any, Any]:
@@ -46,18 +54,3 @@ class LunarLander(GymnasiumFamily):
     def derive(self, env: Any, params: Mapping[str, Value]) -> None:
         """Let the wind blow where the task has one; without it the generator is not drawn from."""
         env.enable_wind = params["wind_power"] != 0.0 or params["turbulence_power"] != 0.0
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: stock, wind, storm, light, light in a storm, then a fixed sample."""
-        named = [cls.task_space.task(params, name=name) for name, params in _VARIANTS.items()]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
-
-_VARIANTS: dict[str, dict[str, float]] = {
-    "stock": {},
-    "wind": {"wind_power": 10.0, "turbulence_power": 1.0},
-    "storm": {"wind_power": 20.0, "turbulence_power": 2.0},
-    "light": {"gravity": -4.0},
-    "light-storm": {"gravity": -4.0, "wind_power": 20.0, "turbulence_power": 2.0},
-}

@@ -7,7 +7,7 @@ import importlib.util
 import pickle
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 from gymnasium import spaces
@@ -17,7 +17,15 @@ from lifelong_rl.envs.actions import array_of
 from lifelong_rl.envs.lookup import MissingExtraError, require_extra
 from lifelong_rl.envs.mujoco.simulation import PICTURE_SIZE, SET_OPENGL, has_opengl
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, NoPicturesHereError, Observation, ObserveTask, RenderMode, TaskEnv
+from lifelong_rl.envs.task_env import (
+    ActionKind,
+    NamedTasks,
+    NoPicturesHereError,
+    Observation,
+    ObserveTask,
+    RenderMode,
+    TaskEnv,
+)
 
 CW10 = (
     "hammer",
@@ -78,6 +86,7 @@ class MetaWorld(TaskEnv):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 80}  # noqa: RUF012  # Gymnasium's
     task_space = _task_space("meta-world", (*CW10, *OTHERS))
+    named_tasks: ClassVar[NamedTasks] = {name: {"task": name} for name in (*CW10, *OTHERS)}
     action_kinds = ("continuous",)
 
     def __init__(
@@ -181,12 +190,6 @@ class MetaWorld(TaskEnv):
         self._free_renderer()
         self._renderer = None
 
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of the tasks, those of CW10 first in its order; after all of them, a fixed sample."""
-        named = [cls.task_space.task({"task": name}, name=str(name)) for name in cls.task_space.features[0].choices]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
 
 class ContinualWorld(MetaWorld):
     """A robot arm that hammers, pushes, pulls, places, opens and closes: Continual World's ten tasks of Meta-World.
@@ -195,6 +198,7 @@ class ContinualWorld(MetaWorld):
     """
 
     task_space = _task_space("continual-world", CW10)
+    named_tasks: ClassVar[NamedTasks] = {name: {"task": name} for name in CW10}
 
 
 class _MetaWorldTask(NamedTuple):

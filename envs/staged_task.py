@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lifelong_rl.envs.actions import choice_of, numbers_of
 from lifelong_rl.envs.drawing import BLUE, GREEN, LIGHT_GREY, ORANGE, RED, Canvas
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, NamedTasks, Observation, ObserveTask, RenderMode, TaskEnv
 
 N_SKILLS = 4
 """Skills to choose from."""
@@ -58,6 +58,11 @@ class StagedTask(TaskEnv):
         ],
     )
     action_kinds = ("discrete", "continuous")
+    named_tasks: ClassVar[NamedTasks] = {
+        f"stages-{m}-skill-{skill}": {"n_stages": m, "first_skill": skill}
+        for m in range(4, MOST_STAGES + 1)
+        for skill in range(N_SKILLS)
+    }
 
     def __init__(
         self,
@@ -155,16 +160,6 @@ class StagedTask(TaskEnv):
             "recoveries": self._recoveries,
             "full_success": self._stage == len(self._chances),
         }
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: four stages from each skill on, then five to eight stages; then a fixed sample."""
-        named = [
-            cls.task_space.task({"n_stages": m, "first_skill": skill}, name=f"stages-{m}-skill-{skill}")
-            for m in range(4, MOST_STAGES + 1)
-            for skill in range(N_SKILLS)
-        ]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
 
     def draw(self) -> NDArray[np.uint8]:
         """Give a picture: stages with the skill they need and their chance as a bar, and the retries left as dots."""

@@ -17,6 +17,8 @@ Observation: TypeAlias = NDArray[np.float32]
 ObserveTask: TypeAlias = Literal["none", "vector", "one-hot"]
 ActionKind: TypeAlias = Literal["discrete", "continuous"]
 RenderMode: TypeAlias = Literal["rgb_array"] | None
+NamedTasks: TypeAlias = Mapping[str, Mapping[str, Value]]
+"""Tasks by name: the features that differ from the default task."""
 
 
 class KnownReward(Protocol):
@@ -49,6 +51,8 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     """Steps after which an episode is truncated (info-wise a time limit, not a terminal state)."""
     action_kinds: ClassVar[tuple[ActionKind, ...]]
     """The kinds of action space the family offers, its usual one first (constructor argument ``actions``)."""
+    named_tasks: ClassVar[NamedTasks] = {}
+    """The tasks that :meth:`standard_tasks` begins with."""
     reward_features: ClassVar[tuple[str, ...]] = ()
     """The task features that :attr:`known_reward` needs."""
     known_reward: ClassVar[KnownReward | None] = None
@@ -123,9 +127,15 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
 
     @classmethod
     def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the ``n`` tasks that a scenario takes when it names none: here a fixed uniform sample."""
-        units = cls.task_space.sample(n, np.random.default_rng(n))
-        return [cls.task_space.decode(unit, name=f"task-{i + 1:0{len(str(n))}d}") for i, unit in enumerate(units)]
+        """Give the ``n`` tasks that a scenario takes when it names none.
+
+        Here they are the first ``n`` of :attr:`named_tasks`, and then a fixed uniform sample.
+        """
+        named = [cls.task_space.task(params, name=name) for name, params in cls.named_tasks.items()][:n]
+        n_drawn = n - len(named)
+        units = cls.task_space.sample(n_drawn, np.random.default_rng(n_drawn))
+        digits = len(str(n_drawn))
+        return named + [cls.task_space.decode(unit, name=f"task-{i:0{digits}d}") for i, unit in enumerate(units, 1)]
 
     # What everybody calls
 

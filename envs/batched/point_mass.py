@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -13,7 +13,7 @@ from lifelong_rl.envs.batched.arithmetic import Arithmetic
 from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.drawing import BLACK, BLUE, GREEN, Canvas
 from lifelong_rl.envs.space import Feature, Task, TaskSpace
-from lifelong_rl.envs.task_env import ActionKind, ObserveTask, RenderMode
+from lifelong_rl.envs.task_env import ActionKind, NamedTasks, ObserveTask, RenderMode
 
 ROOM = 4.0
 """The room is [-ROOM, ROOM]^2; the mass stops at its sides. The wall with the gate is the line y = 0."""
@@ -74,6 +74,12 @@ class PointMass(BatchedTaskEnv):
     )
     action_kinds = ("continuous",)
     reward_features = ("goal_x", "gate_position", "gate_width")
+    named_tasks: ClassVar[NamedTasks] = {
+        "wide-gate": {},
+        "narrow-gate-right": {"gate_position": 2.5, "gate_width": 0.5, "friction": 0.0},
+        "narrow-gate-left": {"gate_position": -2.5, "gate_width": 0.5, "friction": 0.0},
+    }
+    """The first narrow gate is that of Klink et al."""
     n_draws = 2
 
     def __init__(
@@ -152,17 +158,6 @@ class PointMass(BatchedTaskEnv):
     def score(self, episode_return: Any, length: Any, state: Any, physics: Any, xp: Arithmetic) -> tuple[Any, Any]:
         """Give the return as a fraction of standing at the goal; success where the episode ends near it."""
         return episode_return / self.max_episode_steps, _distance(state, physics, xp) < SUCCESS_RADIUS
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: the default, Klink et al.'s narrow gate, the same opposite, a sample."""
-        narrow = {"gate_width": 0.5, "friction": 0.0}
-        named = [
-            cls.task_space.task(name="wide-gate"),
-            cls.task_space.task({"gate_position": 2.5, **narrow}, name="narrow-gate-right"),
-            cls.task_space.task({"gate_position": -2.5, **narrow}, name="narrow-gate-left"),
-        ]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
 
     def picture(self, state: PointState, physics: Room) -> NDArray[np.uint8]:
         """Give a picture of the room from above."""

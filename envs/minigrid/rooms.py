@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 from gymnasium import spaces
@@ -14,7 +14,7 @@ from lifelong_rl.envs.actions import choice_of
 from lifelong_rl.envs.lookup import require_extra
 from lifelong_rl.envs.minigrid.view import COLOURS, N_CELLS, SCALED, TRIPLES, VIEW_SIZE
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, NamedTasks, Observation, ObserveTask, RenderMode, TaskEnv
 
 ObservationKind: TypeAlias = Literal["flat", "image"]
 
@@ -70,6 +70,28 @@ class MiniGrid(TaskEnv):
         ],
     )
     action_kinds = ("discrete",)
+    named_tasks: ClassVar[NamedTasks] = {
+        "SimpleCrossing_S9N1": {"room": "crossing", "size": 9, "n_crossings": 1},
+        "SimpleCrossing_S9N2": {"room": "crossing", "size": 9, "n_crossings": 2},
+        "SimpleCrossing_S9N3": {"room": "crossing", "size": 9, "n_crossings": 3},
+        "DistShift_R2": {"room": "dist-shift", "size": 9, "strip_row": 2},
+        "DistShift_R5": {"room": "dist-shift", "size": 9, "strip_row": 5},
+        "DistShift_R3": {"room": "dist-shift", "size": 9, "strip_row": 3},
+        "DynObstacles_S6N1": {"room": "dynamic-obstacles", "size": 6, "n_obstacles": 1},
+        "DynObstacles_S8N2": {"room": "dynamic-obstacles", "size": 8, "n_obstacles": 2},
+        "DynObstacles_S10N3": {"room": "dynamic-obstacles", "size": 10, "n_obstacles": 3},
+        "CustomFetch_S5T1N2": {"room": "fetch-key", "size": 5, "n_targets": 1, "n_distractors": 2},
+        "CustomFetch_S8T1N2": {"room": "fetch-key", "size": 8, "n_targets": 1, "n_distractors": 2},
+        "CustomFetch_S10T2N4": {"room": "fetch-key", "size": 10, "n_targets": 2, "n_distractors": 4},
+        "CustomUnlock_S5": {"room": "unlock", "size": 5},
+        "CustomUnlock_S7": {"room": "unlock", "size": 7},
+        "CustomUnlock_S9": {"room": "unlock", "size": 9},
+        "DoorKey_S5": {"room": "door-key", "size": 5},
+        "DoorKey_S6": {"room": "door-key", "size": 6},
+        "DoorKey_S7": {"room": "door-key", "size": 7},
+    }
+    """The tasks of the tella package (lifelong-learning-systems/tella, MIT; Johns Hopkins APL) in its order, under
+    l2logger's names for them, ``label_variant``."""
 
     def __init__(
         self,
@@ -145,15 +167,6 @@ class MiniGrid(TaskEnv):
         square = (PICTURE_SIZE, PICTURE_SIZE)
         return np.asarray(ImageOps.pad(frame, square, Image.Resampling.BILINEAR)).copy()
 
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of tella's 18 MiniGrid tasks, by label and variant, then a fixed sample.
-
-        The names are l2logger's, ``label_variant``: SimpleCrossing_S9N1, and so on.
-        """
-        named = [cls.task_space.task(params, name=name) for name, params in TELLA_TASKS.items()]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
 
 def _observation_space(is_flat: bool) -> Any:
     if is_flat:
@@ -169,26 +182,3 @@ def _check_options(n_actions: int, observation: str, death_penalty: float) -> No
         raise ValueError(f"observation must be {kinds}, found {observation!r}.")
     if not 0.0 <= death_penalty < np.inf:
         raise ValueError(f"death_penalty must be a number of at least 0, found {death_penalty!r}.")
-
-
-TELLA_TASKS: dict[str, dict[str, Value]] = {
-    "SimpleCrossing_S9N1": {"room": "crossing", "size": 9, "n_crossings": 1},
-    "SimpleCrossing_S9N2": {"room": "crossing", "size": 9, "n_crossings": 2},
-    "SimpleCrossing_S9N3": {"room": "crossing", "size": 9, "n_crossings": 3},
-    "DistShift_R2": {"room": "dist-shift", "size": 9, "strip_row": 2},
-    "DistShift_R5": {"room": "dist-shift", "size": 9, "strip_row": 5},
-    "DistShift_R3": {"room": "dist-shift", "size": 9, "strip_row": 3},
-    "DynObstacles_S6N1": {"room": "dynamic-obstacles", "size": 6, "n_obstacles": 1},
-    "DynObstacles_S8N2": {"room": "dynamic-obstacles", "size": 8, "n_obstacles": 2},
-    "DynObstacles_S10N3": {"room": "dynamic-obstacles", "size": 10, "n_obstacles": 3},
-    "CustomFetch_S5T1N2": {"room": "fetch-key", "size": 5, "n_targets": 1, "n_distractors": 2},
-    "CustomFetch_S8T1N2": {"room": "fetch-key", "size": 8, "n_targets": 1, "n_distractors": 2},
-    "CustomFetch_S10T2N4": {"room": "fetch-key", "size": 10, "n_targets": 2, "n_distractors": 4},
-    "CustomUnlock_S5": {"room": "unlock", "size": 5},
-    "CustomUnlock_S7": {"room": "unlock", "size": 7},
-    "CustomUnlock_S9": {"room": "unlock", "size": 9},
-    "DoorKey_S5": {"room": "door-key", "size": 5},
-    "DoorKey_S6": {"room": "door-key", "size": 6},
-    "DoorKey_S7": {"room": "door-key", "size": 7},
-}
-"""The tasks of the tella package (lifelong-learning-systems/tella, MIT; Johns Hopkins APL) in its order."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lifelong_rl.envs.mujoco.model_xml import ModelXml, density, friction, gear, gravity, length, numbers, write
 from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
-from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import Observation
+from lifelong_rl.envs.space import Feature, TaskSpace, Value
+from lifelong_rl.envs.task_env import NamedTasks, Observation
 
 LEGS = (1, 2, 3, 4)
 LOWEST, HIGHEST = 0.2, 1.0
@@ -69,6 +69,13 @@ class Ant(MujocoTaskEnv):
     observation_size = 106
     action_size = 8
     reward_features = ("shin_length",)
+    named_tasks: ClassVar[NamedTasks] = {
+        "stock": {},
+        "thigh-x1.25": {"thigh_length": 1.25},
+        "shin-x1.25": {"shin_length": 1.25},
+        **{f"gravity-x{scale}": {"gravity": 9.81 * scale} for scale in (0.5, 0.75, 1.25, 1.5)},
+    }
+    """The strengths of gravity are those of Henderson et al. 2017."""
 
     def edit_model(self, xml: ModelXml, params: Mapping[str, Value]) -> None:
         """Write the features into the document; longer shins start from higher up."""
@@ -119,20 +126,3 @@ class Ant(MujocoTaskEnv):
         """Give an eighth of the return a step that the episode might have had, clipped; success from 6."""
         mean_reward = episode_return / self.max_episode_steps
         return min(1.0, max(0.0, mean_reward / 8.0)), mean_reward >= 6.0
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: stock, thighs or shins 1.25 times as long, four gravities, then a fixed sample.
-
-        The strengths of gravity: 0.5, 0.75, 1.25 and 1.5 times the usual one (Henderson et al. 2017).
-        """
-        named = [cls.task_space.task(params, name=name) for name, params in _VARIANTS.items()]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
-
-_VARIANTS: dict[str, dict[str, float]] = {
-    "stock": {},
-    "thigh-x1.25": {"thigh_length": 1.25},
-    "shin-x1.25": {"shin_length": 1.25},
-    **{f"gravity-x{scale}": {"gravity": 9.81 * scale} for scale in (0.5, 0.75, 1.25, 1.5)},
-}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lifelong_rl.envs.mujoco.model_xml import ModelXml, gear, gravity, size
 from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
-from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import Observation
+from lifelong_rl.envs.space import Feature, TaskSpace, Value
+from lifelong_rl.envs.task_env import NamedTasks, Observation
 
 MOTORS = ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot")
 """The motors in the order of the action: thigh, shin and foot of the back leg, then of the front leg."""
@@ -68,6 +68,18 @@ class HalfCheetah(MujocoTaskEnv):
     physics_steps = 5
     observation_size = 18  # x-velocity, 8 positions, 9 velocities
     action_size = len(MOTORS)
+    named_tasks: ClassVar[NamedTasks] = {
+        "stock": {},
+        "torso-x2": {"torso_size": 2.0},
+        "motors-reversed": {f"{motor}_gear": -1.0 for motor in MOTORS},
+        "shins-x1.8-half-gear": {"shin_size": 1.8} | {f"{motor}_gear": 0.5 for motor in MOTORS},
+        "feet-thighs-x1.6": {"foot_size": 1.6, "thigh_size": 1.6},
+        "torso-x1.25": {"torso_size": 1.25},
+        "thighs-x1.25": {"thigh_size": 1.25},
+        "shins-x1.25": {"shin_size": 1.25},
+        "feet-x1.25": {"foot_size": 1.25},
+    }
+    """Strong changes of sizes and motors, then HyperCRL's four bodies."""
 
     def edit_model(self, xml: ModelXml, params: Mapping[str, Value]) -> None:
         """Write the features into HalfCheetah's XML, except the total mass."""
@@ -117,26 +129,3 @@ class HalfCheetah(MujocoTaskEnv):
         """Give a tenth of the mean reward a step, clipped; success from a mean reward of 4.8."""
         mean_reward = episode_return / length
         return min(1.0, max(0.0, mean_reward / 10.0)), mean_reward >= 4.8
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: stock, four strong changes, HyperCRL's four bodies, then a fixed sample.
-
-        The changes: torso twice the size; motors reversed; shins 1.8 times the size with half the gear in all
-        motors; feet and thighs 1.6 times. The bodies: torso, thighs, shins or feet 1.25 times the size.
-        """
-        named = [cls.task_space.task(params, name=name) for name, params in _VARIANTS.items()]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
-
-_VARIANTS: dict[str, dict[str, float]] = {
-    "stock": {},
-    "torso-x2": {"torso_size": 2.0},
-    "motors-reversed": {f"{motor}_gear": -1.0 for motor in MOTORS},
-    "shins-x1.8-half-gear": {"shin_size": 1.8} | {f"{motor}_gear": 0.5 for motor in MOTORS},
-    "feet-thighs-x1.6": {"foot_size": 1.6, "thigh_size": 1.6},
-    "torso-x1.25": {"torso_size": 1.25},
-    "thighs-x1.25": {"thigh_size": 1.25},
-    "shins-x1.25": {"shin_size": 1.25},
-    "feet-x1.25": {"foot_size": 1.25},
-}

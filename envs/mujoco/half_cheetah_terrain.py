@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lifelong_rl.envs.mujoco.half_cheetah import HalfCheetah
 from lifelong_rl.envs.mujoco.model_xml import ModelXml
-from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import Observation
+from lifelong_rl.envs.space import Feature, TaskSpace, Value
+from lifelong_rl.envs.task_env import NamedTasks, Observation
 
 N_WALLS = 20
 """Walls that stand in a row, where a task has any."""
@@ -48,6 +48,16 @@ class HalfCheetahTerrain(HalfCheetah):
     )
     observation_size = 20
     camera = "ahead"
+    named_tasks: ClassVar[NamedTasks] = {
+        "level": {},
+        "uphill-5deg": {"gravity_tilt": 0.0873},
+        "downhill-5deg": {"gravity_tilt": -0.0873},
+        "uphill-10deg": {"gravity_tilt": 0.1745},
+        "downhill-10deg": {"gravity_tilt": -0.1745},
+        "walls-5cm": {"wall_height": 0.05},
+        "walls-10cm": {"wall_height": 0.1},
+        "walls-20cm": {"wall_height": 0.2},
+    }
 
     def build_model(self, params: Mapping[str, Value]) -> Any:
         """Compile the stock body in the task's world."""
@@ -86,22 +96,3 @@ class HalfCheetahTerrain(HalfCheetah):
         n_passed = max(0, math.floor((x - HALF_THICKNESS) / self._wall_spacing))
         distance = self._wall_spacing * (n_passed + 1) - HALF_THICKNESS - x
         return (distance, self._wall_height) if distance < SIGHT and n_passed < N_WALLS else (SIGHT, 0.0)
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: level ground, four slopes, three rows of walls, then a fixed sample."""
-        named = [cls.task_space.task(params, name=name) for name, params in _VARIANTS.items()]
-        # As a family without named tasks draws its sample: half-cheetah's own names are of bodies.
-        return named[:n] + super(HalfCheetah, cls).standard_tasks(max(0, n - len(named)))
-
-
-_VARIANTS: dict[str, dict[str, float]] = {
-    "level": {},
-    "uphill-5deg": {"gravity_tilt": 0.0873},
-    "downhill-5deg": {"gravity_tilt": -0.0873},
-    "uphill-10deg": {"gravity_tilt": 0.1745},
-    "downhill-10deg": {"gravity_tilt": -0.1745},
-    "walls-5cm": {"wall_height": 0.05},
-    "walls-10cm": {"wall_height": 0.1},
-    "walls-20cm": {"wall_height": 0.2},
-}

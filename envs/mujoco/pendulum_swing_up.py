@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lifelong_rl.envs.mujoco.model_xml import ModelXml, density, every_joint, gear, gravity, length
 from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
-from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import Observation
+from lifelong_rl.envs.space import Feature, TaskSpace, Value
+from lifelong_rl.envs.task_env import NamedTasks, Observation
 
 START_NOISE = 0.01
 """Half width of the uniform start positions (m, rad) and velocities, as InvertedPendulum-v5's."""
@@ -60,6 +60,13 @@ class PendulumSwingUp(MujocoTaskEnv):
     observation_size = 5
     action_size = 1
     action_limit = 3.0
+    named_tasks: ClassVar[NamedTasks] = {
+        "stock": {},
+        "pole-0.4m": {"pole_length": 0.4},
+        "pole-0.9m": {"pole_length": 0.9},
+        "heavy-pole": {"pole_density": 2000.0},
+        "weak-motor": {"motor_gear": 0.5},
+    }
 
     def edit_model(self, xml: ModelXml, params: Mapping[str, Value]) -> None:
         """Write the features into the document, free the hinge, and put a camera and a sky beside the rail."""
@@ -101,18 +108,3 @@ class PendulumSwingUp(MujocoTaskEnv):
     def score_episode(self, episode_return: float, length: int) -> tuple[float, bool]:
         """Give the mean reward a step; success where the pole was held up for the last second."""
         return min(1.0, episode_return / length), self._n_upright >= HOLD_STEPS
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: stock, a short, a long and a heavy pole, a weak motor, then a fixed sample."""
-        named = [cls.task_space.task(params, name=name) for name, params in _VARIANTS.items()]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
-
-_VARIANTS: dict[str, dict[str, float]] = {
-    "stock": {},
-    "pole-0.4m": {"pole_length": 0.4},
-    "pole-0.9m": {"pole_length": 0.9},
-    "heavy-pole": {"pole_density": 2000.0},
-    "weak-motor": {"motor_gear": 0.5},
-}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
-from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import Observation
+from lifelong_rl.envs.space import Feature, TaskSpace, Value
+from lifelong_rl.envs.task_env import NamedTasks, Observation
 
 HALF_WIDTH = 0.08
 """Half the side of the box, which is square seen from above, in metres; it is as high as half its side."""
@@ -32,6 +32,12 @@ SUCCESS_DISTANCE = 0.02
 """An episode is a success where at its end every corner is nearer to its place than this, in metres."""
 
 _CORNERS = ((-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0))  # times HALF_WIDTH, in the frame of the box
+DENSITIES = (
+    *((500, 500), (100, 500), (500, 100), (500, 250), (250, 500)),
+    *((1000, 100), (100, 1000), (300, 1000), (1000, 300), (1000, 1000)),
+)
+"""Of the left and the right half in HyperCRL's ten tasks, in kg/m^3: the five published ones, and five of its source,
+in which both halves may weigh 1000 kg/m^3."""
 
 
 class Pusher(MujocoTaskEnv):
@@ -63,6 +69,10 @@ class Pusher(MujocoTaskEnv):
     episode_steps = 120
     observation_size = 11
     action_size = 2
+    named_tasks: ClassVar[NamedTasks] = {
+        f"{left}-{right}": {"density_left": left, "density_right": right} for left, right in DENSITIES
+    }
+    """HyperCRL's, in its order."""
 
     def build_model(self, params: Mapping[str, Value]) -> Any:
         """Compile the scene with the task's densities and friction in it."""
@@ -115,25 +125,6 @@ class Pusher(MujocoTaskEnv):
         distances = _corner_distances(self._last, np)
         score = 1.0 - float(distances.mean()) / self._first_distance
         return min(1.0, max(0.0, score)), bool(distances.max() < SUCCESS_DISTANCE)
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of HyperCRL's ten pairs of densities, in its order, then a fixed sample.
-
-        The published sequence has five: left and right 500 and 500, 100 and 500, 500 and 100, 500 and 250, 250 and
-        500 kg/m^3. Five more stand in its source, in which both halves may weigh 1000 kg/m^3.
-        """
-        named = [
-            cls.task_space.task({"density_left": left, "density_right": right}, name=f"{left}-{right}")
-            for left, right in _DENSITIES
-        ]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
-
-_DENSITIES = (
-    *((500, 500), (100, 500), (500, 100), (500, 250), (250, 500)),
-    *((1000, 100), (100, 1000), (300, 1000), (1000, 300), (1000, 1000)),
-)
 
 
 def _corner_distances(observations: Any, xp: Any) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lifelong_rl.envs.mujoco.model_xml import ModelXml, every_joint, gear, length
 from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
-from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import Observation
+from lifelong_rl.envs.space import Feature, TaskSpace, Value
+from lifelong_rl.envs.task_env import NamedTasks, Observation
 
 LINK = 0.1
 """Length of each of Gymnasium's links, in metres."""
@@ -54,6 +54,13 @@ class Reacher(MujocoTaskEnv):
         "damping": every_joint("damping"),
         "shoulder_gear": gear("joint0"),
         "elbow_gear": gear("joint1"),
+    }
+    named_tasks: ClassVar[NamedTasks] = {
+        "stock": {},
+        "short-upper-arm": {"upper_arm_length": 0.05},
+        "short-forearm": {"forearm_length": 0.05},
+        "motors-reversed": {"shoulder_gear": -1.0, "elbow_gear": -1.0},
+        "heavy-joints": {"armature": 4.0},
     }
     camera = "above"
     physics_steps = 2
@@ -120,18 +127,3 @@ class Reacher(MujocoTaskEnv):
         """Place the mean reward between that of staying an arm's length away (0) and 0 (1)."""
         mean_reward = episode_return / length
         return min(1.0, max(0.0, 1.0 + mean_reward / (REACH * self._scale))), mean_reward >= -0.075
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: stock, short upper arm, short forearm, motors reversed, heavy joints, a sample."""
-        named = [cls.task_space.task(params, name=name) for name, params in _VARIANTS.items()]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
-
-_VARIANTS: dict[str, dict[str, float]] = {
-    "stock": {},
-    "short-upper-arm": {"upper_arm_length": 0.05},
-    "short-forearm": {"forearm_length": 0.05},
-    "motors-reversed": {"shoulder_gear": -1.0, "elbow_gear": -1.0},
-    "heavy-joints": {"armature": 4.0},
-}

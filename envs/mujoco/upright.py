@@ -9,8 +9,8 @@ import numpy as np
 
 from lifelong_rl.envs.mujoco.model_xml import ModelXml, numbers, write
 from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
-from lifelong_rl.envs.space import Feature, Task, Value
-from lifelong_rl.envs.task_env import Observation
+from lifelong_rl.envs.space import Feature, Value
+from lifelong_rl.envs.task_env import NamedTasks, Observation
 
 HEIGHT = 1.25
 """Where the middle of the torso is when Gymnasium's runner stands, in metres."""
@@ -50,6 +50,12 @@ class UprightRunner(MujocoTaskEnv):
     camera = "track"
     physics_steps = 4
     reward_features = tuple(SEGMENTS)
+    named_tasks: ClassVar[NamedTasks] = {
+        "stock": {},
+        **{f"{part}-x1.25": {f"{part}_length": 1.25} for part in ("torso", "thigh", "leg", "foot")},
+        **{f"gravity-x{scale}": {"gravity": 9.81 * scale} for scale in (0.5, 0.75, 1.25, 1.5)},
+    }
+    """The strengths of gravity are those of the modified worlds of Henderson et al. 2017."""
     lowest: ClassVar[float]
     highest: ClassVar[float]
     """Limits of the torso's height for a runner that stands at :data:`HEIGHT`, in metres."""
@@ -99,23 +105,6 @@ class UprightRunner(MujocoTaskEnv):
         """Give a fifth of the return a step that the episode might have had, clipped."""
         mean_reward = episode_return / self.max_episode_steps
         return min(1.0, max(0.0, mean_reward / 5.0)), mean_reward >= self.success_reward
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: stock, four longer bodies, four strengths of gravity, then a fixed sample.
-
-        The bodies: torso, thighs, legs or feet 1.25 times as long. The strengths: 0.5, 0.75, 1.25 and 1.5 times the
-        usual one, as in the modified worlds of Henderson et al. 2017.
-        """
-        named = [cls.task_space.task(params, name=name) for name, params in _VARIANTS.items()]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
-
-_VARIANTS: dict[str, dict[str, float]] = {
-    "stock": {},
-    **{f"{part}-x1.25": {f"{part}_length": 1.25} for part in ("torso", "thigh", "leg", "foot")},
-    **{f"gravity-x{scale}": {"gravity": 9.81 * scale} for scale in (0.5, 0.75, 1.25, 1.5)},
-}
 
 
 def known_upright_reward(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import numpy as np
 
-from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
+from lifelong_rl.envs.space import Feature, TaskSpace, Value
+from lifelong_rl.envs.task_env import NamedTasks
 from lifelong_rl.envs.walkers.simulation import WalkerTaskEnv
 from lifelong_rl.envs.walkers.track import GROUND, N_STEPS, STEP, Box, Point, Track
 
@@ -57,6 +59,19 @@ class WalkerTracks(WalkerTaskEnv):
         stair_steps=1,
     )
     """Where curricula start from, as in ACCEL (Parker-Holder et al. 2022)."""
+    named_tasks: ClassVar[NamedTasks] = {
+        "flat": {},
+        "rough": {"roughness": 1.0},
+        "pits": {"pit_gap_low": 1.0, "pit_gap_high": 3.0},
+        "stumps": {"stump_height_low": 0.5, "stump_height_high": 2.0},
+        "stairs": {"stair_height_low": 0.2, "stair_height_high": 0.8, "stair_steps": 3},
+        "mixed": {
+            "roughness": 0.6,
+            "pit_gap_high": 0.8,
+            "stump_height_high": 0.4,
+            "stair_height_high": 0.4,
+        },
+    }
 
     def apply_task(self, params: Mapping[str, Value]) -> None:
         """Take over the features; the ends of a range are put in order."""
@@ -84,12 +99,6 @@ class WalkerTracks(WalkerTaskEnv):
                 put[kind](max(LEAST_SIZE, rng.uniform(low, high)))
             course.rough(int(rng.integers(FREE_STEPS[0], FREE_STEPS[1] + 1)))
         return course.track()
-
-    @classmethod
-    def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: flat, rough, pits, stumps, stairs and all of them, then a fixed sample."""
-        named = [cls.task_space.task(params, name=name) for name, params in _NAMED.items()]
-        return named[:n] + super().standard_tasks(max(0, n - len(named)))
 
 
 class Course:
@@ -158,18 +167,3 @@ class Course:
         if len(self._points) > 1 and self._points[-2][1] == self._points[-1][1] == y:
             self._points.pop()
         self._points.append((x, y))
-
-
-_NAMED: dict[str, dict[str, Value]] = {
-    "flat": {},
-    "rough": {"roughness": 1.0},
-    "pits": {"pit_gap_low": 1.0, "pit_gap_high": 3.0},
-    "stumps": {"stump_height_low": 0.5, "stump_height_high": 2.0},
-    "stairs": {"stair_height_low": 0.2, "stair_height_high": 0.8, "stair_steps": 3},
-    "mixed": {
-        "roughness": 0.6,
-        "pit_gap_high": 0.8,
-        "stump_height_high": 0.4,
-        "stair_height_high": 0.4,
-    },
-}

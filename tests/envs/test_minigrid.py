@@ -23,7 +23,7 @@ from minigrid.minigrid_env import MiniGridEnv
 
 from lifelong_rl.envs import check_task_env, make
 from lifelong_rl.envs.minigrid import view
-from lifelong_rl.envs.minigrid.rooms import ROOMS, TELLA_TASKS, MiniGrid
+from lifelong_rl.envs.minigrid.rooms import ROOMS, MiniGrid
 from lifelong_rl.evaluation import EvaluationLog, read_log
 from lifelong_rl.evaluation.l2logger import read_l2logger, write_l2logger
 from lifelong_rl.scenarios import condensed
@@ -282,7 +282,7 @@ def test_standard_tasks_are_tella_s_in_its_order_then_a_sample():
 
 def test_the_numbers_in_a_task_s_name_are_its_features():
     letters = {"S": "size", "T": "n_targets", "R": "strip_row"}
-    for name, params in TELLA_TASKS.items():
+    for name, params in MiniGrid.named_tasks.items():
         label, variant = name.split("_")
         count = {"SimpleCrossing": "n_crossings", "DynObstacles": "n_obstacles", "CustomFetch": "n_distractors"}
         for letter, number in re.findall(r"([A-Z])(\d+)", variant):
@@ -304,7 +304,7 @@ def test_a_short_run_through_one_task_of_each_label(tmp_path):
     )
     train(RunConfig(scenario, AgentConfig("dqn"), eval_every=300, eval_episodes=1), tmp_path / "run")
     log = EvaluationLog.read(tmp_path / "run")
-    assert log.block_tasks == tuple(name for name in list(TELLA_TASKS)[::3])
+    assert log.block_tasks == tuple(name for name in list(MiniGrid.named_tasks)[::3])
 
 
 # What is refused, and pictures

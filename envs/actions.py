@@ -50,12 +50,35 @@ def array_of(action: Any, shape: tuple[int, ...], dtype: DTypeLike = np.float64)
     return array
 
 
-def as_array(action: Any, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+def rows_of(
+    actions: Any, shape: tuple[int, ...], ignored: NDArray[np.bool_] | None = None, dtype: DTypeLike | None = None
+) -> NDArray[Any]:
+    """Give the continuous actions of n instances as a finite array of shape (n, d); ValueError where they are none.
+
+    ignored: instances, shape (n,), whose action goes unused and may be anything of the right shape.
+    """
+    rows = as_array(actions, dtype)
+    if rows.shape != shape:
+        raise ValueError(f"actions must have the shape {shape}, found {rows.shape}.")
+    if not np.isfinite(rows).all():
+        wrong = ~np.isfinite(rows).all(axis=1)
+        if ignored is not None:
+            rows, wrong = np.where(ignored[:, None], 0.0, rows), wrong & ~ignored
+        if wrong.any():
+            i = int(wrong.argmax())
+            raise ValueError(f"actions must be finite, found {rows[i]} for instance {i}.")
+    return rows
+
+
+def as_array(action: Any, dtype: DTypeLike | None = np.float64) -> NDArray[Any]:
     """Give what may be actions as an array of real numbers; ValueError where it is none."""
     try:
-        return np.asarray(action, dtype=dtype)
+        array = np.asarray(action, dtype=dtype)
     except (TypeError, ValueError):
-        raise ValueError(f"a continuous action must be an array of numbers, found {action!r}.") from None
+        array = np.array(None)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"a continuous action must be an array of numbers, found {action!r}.")
+    return array
 
 
 def _wrong_shape(shape: tuple[int, ...], action: NDArray[Any]) -> ValueError:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from lifelong_rl.envs.gymnasium_spaces import action_kind, checked_action, observations_of
 from lifelong_rl.envs.gymnasium_targets import Argument, Target
 from lifelong_rl.envs.lookup import MissingExtraError
-from lifelong_rl.envs.mujoco.model_field import ModelField, has_model, is_unstable, recompute_constants
-from lifelong_rl.envs.mujoco.simulation import SET_OPENGL, has_opengl
+from lifelong_rl.envs.mujoco.model_field import ModelField, has_model, recompute_constants
+from lifelong_rl.envs.mujoco.pictures import SET_OPENGL, has_opengl
+from lifelong_rl.envs.mujoco.stability import has_exploded
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import ActionKind, NoPicturesHereError, Observation, ObserveTask, RenderMode, TaskEnv
 
@@ -173,7 +174,7 @@ class GymnasiumFamily(TaskEnv):
                 f"{self.env_id} ended an episode by a time limit of its own after {self._episode_steps + 1} steps: "
                 f"make {type(self).__name__} with a max_episode_steps of at most that."
             )
-        if not math.isfinite(reward) or (self._has_model and is_unstable(self._inner.unwrapped)):
+        if not math.isfinite(reward) or (self._has_model and has_exploded(self._inner.unwrapped.data)):
             raise FloatingPointError(
                 f"the simulation of {self.task.id!r} became unstable (reward {reward}) at the action {action}; "
                 "choose a task nearer to the default one."

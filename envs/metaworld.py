@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pickle
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -15,12 +14,12 @@ from numpy.typing import NDArray
 
 from lifelong_rl.envs.actions import array_of
 from lifelong_rl.envs.lookup import MissingExtraError, require_extra
-from lifelong_rl.envs.mujoco.simulation import PICTURE_SIZE, SET_OPENGL, has_opengl
+from lifelong_rl.envs.mujoco.pictures import ModelPictures
+from lifelong_rl.envs.mujoco.stability import has_exploded
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import (
     ActionKind,
     NamedTasks,
-    NoPicturesHereError,
     Observation,
     ObserveTask,
     RenderMode,
@@ -103,15 +102,12 @@ class MetaWorld(TaskEnv):
         self.check_action_kind(actions)
         _check_choice("reward", reward, get_args(RewardVersion))
         _check_choice("success_at", success_at, get_args(SuccessAt))
-        self._classes, self._mujoco = _import_meta_world()
-        kinds = self._mujoco.mjtWarning
-        self._explosions = slice(int(kinds.mjWARN_BADQPOS), int(kinds.mjWARN_BADQACC) + 1)  # to accelerations
+        self._classes, mujoco = _import_meta_world()
+        self._pictures = ModelPictures(mujoco)
         self._reward, self._success_at = reward, success_at
         self._simulations: dict[str, Any] = {}
         self._ranges: dict[str, spaces.Box] = {}
         self._simulation: Any = None
-        self._renderer: Any = None
-        self._free_renderer: Callable[[], object] = _nothing
         self._is_success = False
         self.action_space = spaces.Box(-1.0, 1.0, (4,), np.float32)
         self.observation_space = spaces.Box(-np.inf, np.inf, (39,), np.float32)
@@ -155,7 +151,7 @@ class MetaWorld(TaskEnv):
         controls = array_of(action, (4,))
         clipped = controls.clip(-1.0, 1.0).astype(np.float32)  # Meta-World clips the move, and not the gripper's part
         observation, reward, _, _, info = self._simulation.step(clipped)
-        if self._simulation.data.warning.number[self._explosions].any():  # MuJoCo has silently started over
+        if has_exploded(self._simulation.data):
             raise FloatingPointError(f"the simulation of {self.task.id!r} became unstable at the action {controls}.")
         is_success = bool(info["success"])
         self._is_success = is_success or (self._is_success and self._success_at == "any-step")
@@ -167,28 +163,12 @@ class MetaWorld(TaskEnv):
 
     def draw(self) -> NDArray[np.uint8]:
         """Give the picture of a camera above a corner of the table; NoPicturesHereError where OpenGL is missing."""
-        if self._renderer is None:
-            self._renderer = self._make_renderer()
-            # Also where nobody closes the environment: at exit, OpenGL may be gone before the renderer is.
-            self._free_renderer = weakref.finalize(self, self._renderer.close)
-        self._renderer.update_scene(self._simulation.data, camera="corner3")
-        picture: NDArray[np.uint8] = self._renderer.render()
+        picture = self._pictures.picture(self._simulation.model, self._simulation.data, "corner3")
         return picture[::-1, ::-1].copy()  # Meta-World's camera hangs upside down
-
-    def _make_renderer(self) -> Any:
-        if not has_opengl():  # GLFW would fail, and end the whole process at its next try
-            raise NoPicturesHereError(f"MuJoCo cannot draw here (there is no screen). {SET_OPENGL}")
-        try:
-            return self._mujoco.Renderer(self._simulation.model, *PICTURE_SIZE)
-        except Exception as error:  # each backend of OpenGL fails in its own way
-            raise NoPicturesHereError(
-                f"MuJoCo cannot draw here ({type(error).__name__}: {error}). {SET_OPENGL}"
-            ) from error
 
     def close(self) -> None:
         """Free the renderer."""
-        self._free_renderer()
-        self._renderer = None
+        self._pictures.free()
 
 
 class ContinualWorld(MetaWorld):
@@ -237,10 +217,6 @@ def _check_mujoco() -> None:
             f"Meta-World needs MuJoCo 3.3.0, found MuJoCo {mujoco.__version__}, whose models have another layout: "
             'pip install "lifelong_rl[metaworld]" in an environment of its own.'
         )
-
-
-def _nothing() -> None:
-    return
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

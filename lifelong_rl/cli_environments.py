@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,6 +187,7 @@ class Show:
 
 def _let_mujoco_draw_without_a_screen() -> None:
     """Choose EGL where there is no screen and nothing was chosen; MuJoCo reads it when it is imported."""
-    has_screen = sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-    if not has_screen:
+    from lifelong_rl.envs.mujoco.pictures import has_screen
+
+    if not has_screen():
         os.environ.setdefault("MUJOCO_GL", "egl")

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lifelong_rl.envs.actions import as_array, choice_of, numbers_of
+from lifelong_rl.envs.actions import choice_of, numbers_of, rows_of
 
 
 class ActionReader:
@@ -63,15 +63,6 @@ class ActionReader:
         return choices
 
     def _columns(self, actions: Any, n: int, ignored: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-        numbers = as_array(actions)
-        if numbers.shape != (n, *self._shape):
-            raise ValueError(f"the actions of {n} instances have shape {(n, *self._shape)}, found {numbers.shape}.")
-        if not np.isfinite(numbers).all():
-            wrong = ~np.isfinite(numbers).all(axis=1)
-            if ignored is not None:
-                numbers, wrong = np.where(ignored[:, None], 0.0, numbers), wrong & ~ignored
-            if wrong.any():
-                i = int(wrong.argmax())
-                raise ValueError(f"a continuous action must be finite, found {numbers[i]} for instance {i}.")
+        numbers = rows_of(actions, (n, *self._shape), ignored, np.float64)
         clipped: NDArray[np.float64] = np.minimum(np.maximum(numbers.T, self._low), self._high)
         return clipped

@@ -14,6 +14,7 @@ from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.batched.instances import Instances
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import TaskLike
+from lifelong_rl.envs.vector_tasks import checked_index, named_tasks, refuse_ended
 
 
 class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
@@ -51,7 +52,7 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
         seed: of that reset; without index, instance i gets ``seed + i``.
         """
         if index is not None:
-            self.instances.queue_task(_checked_index(index, self.num_envs), task, seed)
+            self.instances.queue_task(checked_index(index, self.num_envs), task, seed)
             return
         checked = self.instances.family.as_task(task)
         for i in range(self.num_envs):
@@ -79,15 +80,8 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
         return self.instances.observations(), self._task_info(who, started)
 
     def _named_tasks(self, options: dict[str, Any]) -> list[Task | None]:
-        named, one = options.get("tasks"), options.get("task")
-        if named is not None and one is not None:
-            raise ValueError("reset takes options['task'], for all instances, or options['tasks'], not both.")
-        if named is None:
-            named = [one] * self.num_envs
-        if len(named) != self.num_envs:
-            raise ValueError(f"options['tasks'] must hold {self.num_envs} tasks or None, found {len(named)}.")
         family = self.instances.family
-        tasks = [None if task is None else family.as_task(task) for task in named]
+        tasks = named_tasks(options, self.num_envs, family.as_task)
         for task in tasks:
             if task is not None:
                 family.suffix_of(task)  # refused here, before anything changes
@@ -98,11 +92,8 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Play one step of every instance; the mode says when those whose episode ended are reset."""
         (pending,) = self._ended.nonzero()
-        if pending.size and self.autoreset_mode is AutoresetMode.DISABLED:
-            raise RuntimeError(
-                f"the episodes of instances {pending.tolist()} have ended: reset them with "
-                "options={'reset_mask': mask} before the next step."
-            )
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            refuse_ended(pending)
         instances = self.instances
         rewards, terminated, truncated = instances.advance(actions, self._ended if pending.size else None)
         if pending.size:
@@ -176,12 +167,6 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
     def render(self) -> tuple[Any, ...]:
         """Give a picture of each instance, or None for each without ``render_mode``."""
         return tuple(self.instances.picture(i) for i in range(self.num_envs))
-
-
-def _checked_index(index: int, n: int) -> int:
-    if not 0 <= index < n:
-        raise ValueError(f"index must be an instance in 0 .. {n - 1}, found {index}.")
-    return index
 
 
 def _seeds(seed: int | Sequence[int | None] | None, n: int) -> list[int | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -111,19 +110,6 @@ def recompute_constants(env: Any) -> None:
     mujoco: Any = require_extra("mujoco", "mujoco", "a ModelField belongs to MuJoCo")
     model = model_of(env)
     mujoco.mj_setConst(model, mujoco.MjData(model))
-
-
-def is_unstable(env: Any) -> bool:
-    """Say whether the simulation has exploded, and so silently started over, since its last reset."""
-    warnings = env.data.warning.number
-    return bool(warnings[_explosions()].any())
-
-
-@cache
-def _explosions() -> slice:
-    """Give where the warnings stand that positions, velocities or accelerations became too large."""
-    kinds: Any = require_extra("mujoco", "mujoco", "a ModelField belongs to MuJoCo").mjtWarning
-    return slice(int(kinds.mjWARN_BADQPOS), int(kinds.mjWARN_BADQACC) + 1)
 
 
 def has_model(env: Any) -> bool:

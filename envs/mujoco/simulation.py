@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
@@ -18,21 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from lifelong_rl.envs.actions import array_of
 from lifelong_rl.envs.lookup import MissingExtraError, construct, require_extra
 from lifelong_rl.envs.mujoco.model_xml import Edit, ModelXml
+from lifelong_rl.envs.mujoco.pictures import ModelPictures
+from lifelong_rl.envs.mujoco.stability import has_exploded
 from lifelong_rl.envs.space import Task, Value
 from lifelong_rl.envs.task_env import ActionKind, NoPicturesHereError, ObserveTask, RenderMode, TaskEnv
 
 if TYPE_CHECKING:
     from lifelong_rl.envs.mujoco.sb3 import MujocoVecEnv
     from lifelong_rl.envs.mujoco.vector_env import MujocoVectorEnv
-
-PICTURE_SIZE = (480, 640)
-"""Height and width of the pictures of ``render``, in pixels."""
-
-SET_OPENGL = (
-    "Without a screen, set the environment variable MUJOCO_GL=egl (or osmesa) before Python starts, with that "
-    "library installed."
-)
-"""What to do where MuJoCo cannot draw."""
 
 
 class MujocoTaskEnv(TaskEnv):
@@ -73,12 +64,7 @@ class MujocoTaskEnv(TaskEnv):
         """Make the family's spaces; see TaskEnv. max_episode_steps: None stands for :attr:`episode_steps`."""
         self.check_action_kind(actions)
         self.mujoco: Any = _import_mujoco(type(self).__name__)
-        kinds = self.mujoco.mjtWarning
-        self._explosions = slice(
-            int(kinds.mjWARN_BADQPOS), int(kinds.mjWARN_BADQACC) + 1
-        )  # positions to accelerations
-        self._renderer: Any = None
-        self._free_renderer: Callable[[], object] = _nothing
+        self._pictures = ModelPictures(self.mujoco)
         self.model: Any = None
         self.data: Any = None
         self.action_space = spaces.Box(-self.action_limit, self.action_limit, (self.action_size,), np.float32)
@@ -159,7 +145,7 @@ class MujocoTaskEnv(TaskEnv):
         controls = array_of(action, (self.model.nu,))
         self.data.ctrl[:] = controls
         self.mujoco.mj_step(self.model, self.data, nstep=self.physics_steps)
-        if self.data.warning.number[self._explosions].any():  # it has silently started over
+        if has_exploded(self.data):
             raise FloatingPointError(
                 f"the simulation of {self.task.id!r} became unstable at the action {controls}; "
                 "choose a task nearer to the default one."
@@ -170,37 +156,12 @@ class MujocoTaskEnv(TaskEnv):
         return np.minimum(np.square(action), self.action_limit**2).sum()  # quicker than clipping first
 
     def draw(self) -> NDArray[np.uint8]:
-        """Give the picture of the family's camera; RuntimeError where OpenGL is missing."""
-        if self._renderer is None:
-            self._renderer = self._make_renderer()
-            # Also where nobody closes the environment: at exit, OpenGL may be gone before the renderer is.
-            self._free_renderer = weakref.finalize(self, self._renderer.close)
-        self._renderer.update_scene(self.data, camera=self.camera)
-        picture: NDArray[np.uint8] = self._renderer.render()
-        return picture
-
-    def _make_renderer(self) -> Any:
-        if not has_opengl():  # GLFW would fail, and end the whole process at its next try
-            raise NoPicturesHereError(f"MuJoCo cannot draw here (there is no screen). {SET_OPENGL}")
-        height, width = PICTURE_SIZE
-        try:
-            return self.mujoco.Renderer(self.model, height, width)
-        except Exception as error:  # each backend of OpenGL fails in its own way
-            raise NoPicturesHereError(
-                f"MuJoCo cannot draw here ({type(error).__name__}: {error}). {SET_OPENGL}"
-            ) from error
+        """Give the picture of the family's camera; NoPicturesHereError where OpenGL is missing."""
+        return self._pictures.picture(self.model, self.data, self.camera)
 
     def close(self) -> None:
         """Free the renderer."""
-        self._free_renderer()
-        self._renderer = None
-
-
-def has_opengl() -> bool:
-    """Say whether there is something to draw with: a library for no screen, or a screen (on Linux, one is named)."""
-    is_named = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    uses_screen = os.environ.get("MUJOCO_GL", "").lower() in ("", "glfw")
-    return not uses_screen or is_named or not sys.platform.startswith("linux")
+        self._pictures.free()
 
 
 def _import_mujoco(who: str) -> ModuleType:
@@ -216,7 +177,3 @@ def _import_mujoco(who: str) -> ModuleType:
             f"MuJoCo does not import ({type(error).__name__}: {error}), with MUJOCO_GL={backend!r}. If that names a "
             "library of OpenGL that is not installed, unset it (only pictures need it) or install the library."
         ) from error
-
-
-def _nothing() -> None:
-    return

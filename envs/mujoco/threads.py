@@ -16,6 +16,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.actions import rows_of
 from lifelong_rl.envs.task_env import TaskEnv
 
 
@@ -83,14 +84,9 @@ class StepThreads:
             self._envs[i].play(actions[i])
 
     def _check(self, actions: Any, who: NDArray[np.intp]) -> NDArray[Any]:
-        checked = np.asarray(actions)
-        shape = (len(self._envs), *(self._envs[0].action_space.shape or ()))
-        if checked.shape != shape:
-            raise ValueError(f"actions must have the shape {shape}, found {checked.shape}.")
-        is_bad = ~np.isfinite(checked).all(axis=1)
-        if is_bad.any() and (bad := [i for i in who.tolist() if is_bad[i]]):
-            raise ValueError(f"actions must be finite, found {checked[bad[0]]} for instance {bad[0]}.")
-        return checked
+        ignored = np.ones(len(self._envs), dtype=np.bool_)
+        ignored[who] = False
+        return rows_of(actions, (len(self._envs), *(self._envs[0].action_space.shape or ())), ignored)
 
     def close(self) -> None:
         """End the threads."""

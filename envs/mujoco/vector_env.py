@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lifelong_rl.envs.mujoco.threads import PlayedAhead, StepThreads, played_ahead
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import TaskEnv, TaskLike
+from lifelong_rl.envs.vector_tasks import checked_index, named_tasks, refuse_ended
 
 
 class MujocoVectorEnv(SyncVectorEnv):
@@ -47,15 +48,10 @@ class MujocoVectorEnv(SyncVectorEnv):
 
         seed: of that reset; without index, instance i gets ``seed + i``.
         """
-        if index is not None and not 0 <= index < self.num_envs:
-            raise ValueError(f"index must be an instance in 0 .. {self.num_envs - 1}, found {index}.")
-        checked = self._as_task(task)
-        for i in range(self.num_envs) if index is None else (index,):
+        checked = self._instances[0].family_env.as_task(task)
+        for i in range(self.num_envs) if index is None else (checked_index(index, self.num_envs),):
             own_seed = seed if index is not None or seed is None else seed + i
             self._instances[i].family_env.queue_task(checked, own_seed)
-
-    def _as_task(self, task: TaskLike) -> Task:
-        return self._instances[0].family_env.as_task(task)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -64,16 +60,11 @@ class MujocoVectorEnv(SyncVectorEnv):
 
         seed: instance i gets ``seed + i``, or its own of a list.
         """
-        options = dict(options or {})
-        named = options.pop("tasks", None)
-        if named is not None:
-            if options.get("task") is not None:
-                raise ValueError("reset takes options['task'], for all instances, or options['tasks'], not both.")
-            if len(named) != self.num_envs:
-                raise ValueError(f"options['tasks'] must hold {self.num_envs} tasks or None, found {len(named)}.")
-            checked = [None if task is None else self._as_task(task) for task in named]
-            for env, task in zip(self._instances, checked, strict=True):
-                env.named_task = task
+        options = options or {}
+        tasks = named_tasks(options, self.num_envs, self._instances[0].family_env.as_task)
+        options = {key: value for key, value in options.items() if key not in ("task", "tasks")}
+        for env, task in zip(self._instances, tasks, strict=True):
+            env.named_task = task
         seeds = seed if seed is None or isinstance(seed, int) else list(seed)
         try:
             observations, infos = super().reset(seed=seeds, options=options)
@@ -87,11 +78,8 @@ class MujocoVectorEnv(SyncVectorEnv):
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Play one step of every instance; the mode says when those whose episode ended are reset."""
         ended = np.flatnonzero(self._autoreset_envs)
-        if len(ended) and self.autoreset_mode is AutoresetMode.DISABLED:
-            raise RuntimeError(
-                f"the episodes of instances {ended.tolist()} have ended: reset them with "
-                "options={'reset_mask': mask} before the next step."
-            )
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            refuse_ended(ended)
         is_reset_now = self.autoreset_mode is AutoresetMode.NEXT_STEP
         who = np.flatnonzero(~self._autoreset_envs) if is_reset_now else np.arange(self.num_envs)
         self._threads.play(actions, who)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from families import MADE_HERE
 from gymnasium import spaces
 
 from lifelong_rl.envs import FAMILIES, TaskEnv, check_task_env, family, make
@@ -23,7 +24,6 @@ NEEDING = {
 }
 APART = NEEDING["metaworld"]
 """Families whose extra does not go together with the others: a developer's environment lacks it."""
-HERE = [name for name in FAMILIES if name not in APART]
 
 
 def shows_its_task_as_a_vector(name):
@@ -31,12 +31,14 @@ def shows_its_task_as_a_vector(name):
     return isinstance(space, spaces.Box) and len(space.shape) == 1
 
 
-@pytest.mark.parametrize(("name", "actions"), [(name, kind) for name in HERE for kind in family(name).action_kinds])
+@pytest.mark.parametrize(
+    ("name", "actions"), [(name, kind) for name in MADE_HERE for kind in family(name).action_kinds]
+)
 def test_a_family_keeps_every_rule(name, actions):
     check_task_env(name, actions=actions)
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", MADE_HERE)
 def test_a_family_that_shows_its_task_keeps_every_rule(name):
     if not shows_its_task_as_a_vector(name):
         with pytest.raises(ValueError, match="the task can be appended to a one-dimensional Box observation only"):
@@ -103,7 +105,7 @@ def test_every_family_has_pictures(name):
     assert family(name).draw is not TaskEnv.draw
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", MADE_HERE)
 def test_a_family_refuses_bad_tasks_and_names_what_is_wrong(name):
     env = make(name)
     space = env.task_space

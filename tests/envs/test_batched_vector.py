@@ -224,7 +224,7 @@ def test_what_cannot_be_reset_or_stepped_is_said():
         ("cartpole-physics", np.array([0, 1]), r"shape \(3,\), found shape \(2,\)"),
         ("point-mass", np.array([[0.0, 0.0], [0.0, np.nan], [0.0, 0.0]]), "must be finite, found .* for instance 1"),
         ("point-mass", np.full((3, 2), np.inf), "must be finite, found .* for instance 0"),
-        ("point-mass", np.zeros((3, 3)), r"have shape \(3, 2\), found \(3, 3\)"),
+        ("point-mass", np.zeros((3, 3)), r"have the shape \(3, 2\), found \(3, 3\)"),
         ("point-mass", [["a", "b"]] * 3, "must be an array of numbers"),
     ],
 )

@@ -108,5 +108,6 @@ def test_the_code_of_the_index_runs(capsys):
     for code in re.findall(r"```python\n(.*?)```", INDEX, flags=re.DOTALL):
         exec(compile(code, "docs/environments/index.md", "exec"), {})
     assert capsys.readouterr().out == (
-        "torch.Size([5, 100]) False\n(810, 366, 3)\n(4, 12) ['stock', 'torso-x1.25', 'thigh-x1.25', 'leg-x1.25']\n"
+        "{'gravity': 4.0, 'masscart': 1.0, 'masspole': 0.1, 'length': 1.0, 'force_mag': 10.0}\n"
+        "(4, 12) ['stock', 'torso-x1.25', 'thigh-x1.25', 'leg-x1.25']\n(810, 366, 3)\ntorch.Size([5, 100]) False\n"
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lifelong_rl.envs.json_values import canonical
 from lifelong_rl.envs.lookup import unknown_name
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 
@@ -185,16 +186,8 @@ def feature_entry(feature: Feature) -> dict[str, Any]:
 
 def content_hash(content: Mapping[str, Any]) -> str:
     """Give the SHA-256 of JSON values; 1 and 1.0 are one number."""
-    text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(canonical(content), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _canonical(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(entry) for entry in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _values(feature: Feature, count: int) -> list[Value]:

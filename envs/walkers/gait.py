@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.walkers.simulation import KNEE_ZERO
+
 _N_HULL, _N_LEG = 4, 5  # numbers of the observation on the hull and on each leg
-_KNEE_ZERO = 1.0  # what the observation adds to the angle of a knee
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Gait:
             else:
                 knee_target = self.standing_knee
                 action.append(self.hull_gain * (angle - self.lean) + self.hull_damping * turning - self.push)
-            action.append(self.knee_gain * (knee_target - (knee - _KNEE_ZERO)) - self.knee_damping * knee_speed)
+            action.append(self.knee_gain * (knee_target - (knee - KNEE_ZERO)) - self.knee_damping * knee_speed)
         return np.array([min(1.0, max(-1.0, torque)) for torque in action], dtype=np.float32)
 
     def _change_legs(self, *, has_landed: bool) -> None:

@@ -37,6 +37,8 @@ SHORTEST_PAD = 8
 """Fewest flat steps at the start: the largest walker has its hull and legs over them."""
 START_PUSH = 5.0
 """Largest push of the hull in the first step, in N."""
+KNEE_ZERO = 1.0
+"""What the observation adds to the angle of a knee: about its middle position."""
 
 _STEP_S = 1.0 / STEPS_PER_SECOND
 _VELOCITY_ITERATIONS, _POSITION_ITERATIONS = 180, 60
@@ -45,7 +47,6 @@ _PROGRESS_PRICE = 130.0 / 30.0  # a m
 _TILT_PRICE = 5.0  # a rad
 _FALL_REWARD = -100.0
 _SPEEDS = (HIP_SPEED, KNEE_SPEED)
-_KNEE_ZERO = 1.0  # added to the angle of a knee: about its middle position
 _VELOCITY_SCALES = (0.3 * 20.0 / STEPS_PER_SECOND, 0.3 * 40.0 / 3.0 / STEPS_PER_SECOND)  # a viewport of 20 m x 13.3 m
 
 
@@ -170,7 +171,7 @@ class WalkerTaskEnv(TaskEnv):
             numbers += (
                 hip.angle,
                 hip.speed / HIP_SPEED,
-                knee.angle + _KNEE_ZERO,
+                knee.angle + KNEE_ZERO,
                 knee.speed / KNEE_SPEED,
                 1.0 if _touches(foot) else 0.0,
             )

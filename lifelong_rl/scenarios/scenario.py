@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from lifelong_rl.envs.factory import family as find_family
+from lifelong_rl.envs.json_values import canonical
 from lifelong_rl.envs.space import Task, TaskSpace
 from lifelong_rl.envs.task_env import ObserveTask, TaskEnv
 from lifelong_rl.envs.test_set_files import find_test_set
@@ -135,7 +136,7 @@ class Scenario:
     @cached_property
     def key(self) -> str:
         """A hash of all that the scenario says: 16 hexadecimal digits, the same in every process."""
-        text = json.dumps(_canonical(self.to_json()), sort_keys=True)
+        text = json.dumps(canonical(self.to_json()), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __eq__(self, other: object) -> bool:
@@ -243,15 +244,6 @@ def _evaluation_tasks(listed: Any, blocks: Sequence[Block], env_class: type[Task
 
 def _point(task: Task) -> tuple[Any, ...]:
     return tuple(sorted(task.params.items()))
-
-
-def _canonical(value: Any) -> Any:
-    """Give JSON values with one form for each: 1.0 and 1 are the same number, a tuple is a list."""
-    if isinstance(value, Mapping):
-        return {str(key): _canonical(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(entry) for entry in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_names(tasks: Sequence[Task]) -> None:

@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+METAWORLD_VENV ?= .venv-metaworld
+METAWORLD_READY := $(METAWORLD_VENV)/.ready
 
-.PHONY: help demo test test-slow check types format clean
+.PHONY: help demo test test-slow test-metaworld check types format clean
 
 help:
 	@echo "make demo       train the demo's runs and print what they transferred and forgot"
-	@echo "make test       run the tests (make test-slow: the long ones)"
+	@echo "make test       run the tests (make test-slow: the long ones; make test-metaworld: those of Meta-World)"
 	@echo "make check      lint, format check, types"
 	@echo "make format     format the code"
 
@@ -28,6 +30,15 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
+# Meta-World pins a MuJoCo that the other families outgrew, so its tests have an environment of their own.
+$(METAWORLD_READY): pyproject.toml setup.py constraints-metaworld.txt
+	test -x $(METAWORLD_VENV)/bin/python || $(PYTHON) -m venv $(METAWORLD_VENV)
+	$(METAWORLD_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-metaworld.txt -e ".[metaworld]" pytest pytest-timeout
+	touch $(METAWORLD_READY)
+
+test-metaworld: $(METAWORLD_READY)
+	$(METAWORLD_VENV)/bin/python -m pytest tests/meta_world
+
 check: $(READY) types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,4 +54,4 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .typing .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(METAWORLD_VENV) .typing .mypy_cache .pytest_cache .ruff_cache build *.egg-info

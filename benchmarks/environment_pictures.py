@@ -57,21 +57,46 @@ def middle_of_mujoco_s(picture: Picture) -> Picture:
     return picture[140:460, 80:600]
 
 
+def middle_at_full_width(picture: Picture) -> Picture:
+    return picture[160:440]
+
+
+def middle_at_full_height(picture: Picture) -> Picture:
+    return picture[:, 80:560]
+
+
+def push_right(_: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.array([3.0])
+
+
 SHOWN: dict[str, Shown] = {
+    "ant": Shown("standard", n_steps=10, moves="zero", crop=middle_at_full_height),
     "half-cheetah": Shown("standard", n_steps=10, moves="zero", crop=middle_of_mujoco_s),
+    "half-cheetah-terrain": Shown(
+        "standard", n_tasks=8, n_steps=10, moves="zero", cell_width=240, crop=middle_at_full_width
+    ),
+    "hopper": Shown("standard", n_steps=10, moves="zero", crop=middle_at_full_height),
+    "mujoco-pendulum-swing-up": Shown("standard", n_steps=9, moves=push_right, crop=middle_at_full_height),
     "lunar-lander": Shown("standard", n_steps=60, moves="zero", cell_width=180),
+    "minigrid": Shown("standard", n_tasks=18, n_steps=0),
     "n-delayed-match": Shown(cell_width=300),
     "n-parity": Shown(cell_width=300),
     "pusher": Shown("standard", n_steps=32, moves=push_through_the_middle, crop=middle_of_mujoco_s),
+    "reacher": Shown("standard", n_steps=1, moves="zero", crop=middle_at_full_height),
     "staged-task": Shown(n_steps=3, moves=fail_once_at_the_third_stage, cell_width=240),
     "toy-grid": Shown("standard", n_tasks=4, n_steps=1),
+    "walker2d": Shown("standard", n_steps=10, moves="zero", crop=middle_at_full_height),
 }
 """The families that are shown in a way of their own."""
 
 
 def is_on_a_page(name: str) -> bool:
-    """Say whether the family is shown: the toy grids share one picture, and some families may have none."""
-    return family(name).draw is not TaskEnv.draw and not name.startswith("toy-grid-")
+    """Say whether the family is shown: the toy grids share one picture, and some families may have none.
+
+    benchmarks/walker_pictures.py draws the walkers: an obstacle is one of many on a track.
+    """
+    has_its_own_script = ".walkers." in FAMILIES[name]
+    return family(name).draw is not TaskEnv.draw and not name.startswith("toy-grid-") and not has_its_own_script
 
 
 def main(config: PictureConfig) -> None:

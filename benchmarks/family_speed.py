@@ -24,12 +24,18 @@ import tyro
 from lifelong_rl.envs import make
 
 THEIRS = {
+    "ant": "Ant-v5",
     "cartpole-physics": "CartPole-v1",
     "half-cheetah": "HalfCheetah-v5",
+    "half-cheetah-terrain": "HalfCheetah-v5",
+    "hopper": "Hopper-v5",
+    "mujoco-pendulum-swing-up": "InvertedPendulum-v5",
     "lunar-lander": "LunarLander-v3",
     "pendulum-physics": "Pendulum-v1",
+    "reacher": "Reacher-v5",
+    "walker2d": "Walker2d-v5",
 }
-"""Gymnasium's environment that a family equals by default."""
+"""Gymnasium's environment that a family equals by default, or comes from."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,12 @@ class BenchmarkConfig:
         "point-goal",
         "far-goal",
         "half-cheetah",
+        "half-cheetah-terrain",
+        "hopper",
+        "walker2d",
+        "ant",
+        "reacher",
+        "mujoco-pendulum-swing-up",
         "lunar-lander",
         "pusher",
     )

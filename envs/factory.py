@@ -12,7 +12,6 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.lookup import construct, resolve
 from lifelong_rl.envs.task_env import TaskEnv
 
@@ -21,19 +20,29 @@ if TYPE_CHECKING:
 
 FAMILIES: dict[str, str] = {
     "acrobot": "lifelong_rl.envs.batched.acrobot:Acrobot",
+    "ant": "lifelong_rl.envs.mujoco.ant:Ant",
     "cartpole-physics": "lifelong_rl.envs.classic_control:CartPolePhysics",
     "cartpole-swing-up": "lifelong_rl.envs.cartpole_swing_up:CartPoleSwingUp",
+    "continual-world": "lifelong_rl.envs.metaworld:ContinualWorld",
     "far-goal": "lifelong_rl.envs.far_goal:FarGoal",
     "half-cheetah": "lifelong_rl.envs.mujoco.half_cheetah:HalfCheetah",
+    "half-cheetah-terrain": "lifelong_rl.envs.mujoco.half_cheetah_terrain:HalfCheetahTerrain",
+    "hexagon-tracks": "lifelong_rl.envs.walkers.hexagon_tracks:HexagonTracks",
+    "hopper": "lifelong_rl.envs.mujoco.hopper:Hopper",
     "lunar-lander": "lifelong_rl.envs.lunar_lander:LunarLander",
+    "meta-world": "lifelong_rl.envs.metaworld:MetaWorld",
+    "minigrid": "lifelong_rl.envs.minigrid.rooms:MiniGrid",
     "mountain-car-continuous": "lifelong_rl.envs.batched.mountain_car:MountainCarContinuous",
+    "mujoco-pendulum-swing-up": "lifelong_rl.envs.mujoco.pendulum_swing_up:PendulumSwingUp",
     "n-delayed-match": "lifelong_rl.envs.memory:NDelayedMatch",
     "n-parity": "lifelong_rl.envs.memory:NParity",
     "pendulum-physics": "lifelong_rl.envs.classic_control:PendulumPhysics",
     "point-goal": "lifelong_rl.envs.point_goal:PointGoal",
     "point-mass": "lifelong_rl.envs.batched.point_mass:PointMass",
     "pusher": "lifelong_rl.envs.mujoco.pusher:Pusher",
+    "reacher": "lifelong_rl.envs.mujoco.reacher:Reacher",
     "staged-task": "lifelong_rl.envs.staged_task:StagedTask",
+    "stump-tracks": "lifelong_rl.envs.walkers.stump_tracks:StumpTracks",
     "toy-grid": "lifelong_rl.envs.toy_grid:ToyGrid",
     "toy-grid-4d": "lifelong_rl.envs.toy_grid:ToyGrid4D",
     "toy-grid-5d": "lifelong_rl.envs.toy_grid:ToyGrid5D",
@@ -41,6 +50,8 @@ FAMILIES: dict[str, str] = {
     "toy-grid-2d-10": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus10",
     "toy-grid-2d-20": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus20",
     "toy-grid-2d-50": "lifelong_rl.envs.toy_grid:ToyGrid2DPlus50",
+    "walker-tracks": "lifelong_rl.envs.walkers.walker_tracks:WalkerTracks",
+    "walker2d": "lifelong_rl.envs.mujoco.walker2d:Walker2d",
 }
 """The built-in environment families, by name. A plug-in is named ``"package.module:Class"`` instead."""
 
@@ -71,8 +82,9 @@ def make(name: str, **options: Any) -> TaskEnv:
 def make_vec(name: str, n: int, seed: int | None = None, *, parallel: bool = False, **options: Any) -> VecEnv:
     """Give ``n`` environments of the family ``name`` as one Stable-Baselines3 vector environment.
 
-    A batched family plays them over arrays (:class:`~lifelong_rl.envs.batched.sb3.BatchedVecEnv`), which takes the
-    same steps as one by one.
+    A family with a vector of its own gives that (its ``make_sb3``): a batched family plays them over arrays
+    (:class:`~lifelong_rl.envs.batched.sb3.BatchedVecEnv`), one on MuJoCo in ``n_threads`` threads
+    (:class:`~lifelong_rl.envs.mujoco.sb3.MujocoVecEnv`). Both take the same steps as one by one.
 
     seed: seeds each instance with a number of its own; None leaves them unseeded.
     parallel: each instance in a process of its own (start method "spawn": a script needs the usual
@@ -86,8 +98,9 @@ def make_vec(name: str, n: int, seed: int | None = None, *, parallel: bool = Fal
     from lifelong_rl.envs.vector import TaskVecEnv
 
     cls, seeds = family(name), _seeds(n, seed)
-    if issubclass(cls, BatchedTaskEnv) and not parallel:
-        return cls.make_sb3(n, seeds, **options)
+    if not parallel and (make_sb3 := getattr(cls, "make_sb3", None)):
+        native: VecEnv = make_sb3(n, seeds, **options)
+        return native
     makers: list[Callable[[], gymnasium.Env[Any, Any]]] = [
         partial(_make_seeded, name, options, instance_seed) for instance_seed in seeds
     ]
@@ -102,16 +115,18 @@ def make_vector(
 ) -> VectorEnv[Any, Any, Any]:
     """Give ``n`` environments of the family ``name`` as one Gymnasium vector environment.
 
-    That is a :class:`~lifelong_rl.envs.batched.BatchedVectorEnv` for a batched family, with a task for each instance
-    at every reset, and else Gymnasium's ``SyncVectorEnv``.
+    That is the family's own vector (its ``make_vector``), with a task for each instance at every reset, where it has
+    one: a :class:`~lifelong_rl.envs.batched.BatchedVectorEnv`, or for families on MuJoCo a
+    :class:`~lifelong_rl.envs.mujoco.vector_env.MujocoVectorEnv`. Else it is Gymnasium's ``SyncVectorEnv``.
 
     options: go to the constructor of each instance.
     Raises ValueError for ``n`` below 1, an unknown family, or an unknown option.
     """
     _check_count(n)
     cls, mode = family(name), AutoresetMode(autoreset_mode)
-    if issubclass(cls, BatchedTaskEnv):
-        return cls.make_vector(n, autoreset_mode=mode, **options)
+    if native := getattr(cls, "make_vector", None):
+        vector: VectorEnv[Any, Any, Any] = native(n, autoreset_mode=mode, **options)
+        return vector
     return SyncVectorEnv([partial(make, name, **options)] * n, autoreset_mode=mode)
 
 

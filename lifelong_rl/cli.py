@@ -49,7 +49,7 @@ class Train:
     """Teacher that draws the tasks: a name (see `lifelong-rl list teachers`) or module:Class."""
     steps: int | None = None
     """Environment steps of the whole run, summed over parallel environments; by default the scenario's usual number,
-    mostly 16,000."""
+    mostly 16,000. The blocks of a scenario file share them as they share the file's."""
     tasks: int | None = None
     """Number of tasks, or of test tasks of the scenario "curriculum"; by default the scenario's usual number."""
     visibility: Literal["auto", "task_id", "boundary", "none"] = "auto"
@@ -117,9 +117,11 @@ class Train:
         name = self.scenario or ("curriculum" if self.curriculum else "condensed")
         given = [flag for flag in SCENARIO_FLAGS if not self._is_default(flag)]
         if name.endswith(".toml"):
-            for flag in (*given, *(other for other in ("scenario_options", "env") if not self._is_default(other))):
+            others = [other for other in ("scenario_options", "env") if not self._is_default(other)]
+            for flag in (*(flag for flag in given if flag != "steps"), *others):
                 raise _misplaced(flag, "scenario file")
-            return Scenario.from_toml(name)
+            scenario = Scenario.from_toml(name)
+            return scenario if self.steps is None else scenario.with_steps(self.steps)
         known = scenario_options(name)
         option_of = {f: next((o for o in names if o in known), "") for f, names in SCENARIO_FLAGS.items()}
         options = parse_options(self.scenario_options)

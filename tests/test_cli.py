@@ -253,7 +253,7 @@ def test_a_bad_scenario_file_is_one_clear_error_and_leaves_no_folder(case, place
 
 
 @pytest.mark.parametrize(
-    "flags", [["--steps", "3"], ["--env-options", "a=1"], ["--teacher-options", "a=1"], ["--scenario-options", "a=1"]]
+    "flags", [["--tasks", "3"], ["--env-options", "a=1"], ["--teacher-options", "a=1"], ["--scenario-options", "a=1"]]
 )
 def test_a_flag_that_a_scenario_file_overrules_is_refused(flags, place, capsys):
     (place / "scenario.toml").write_text(SCENARIO)

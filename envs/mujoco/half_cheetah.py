@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import gymnasium
 import numpy as np
-from gymnasium import spaces
 
+from lifelong_rl.envs.mujoco.model_xml import ModelXml, gear, gravity, size
 from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode
+from lifelong_rl.envs.task_env import Observation
 
 MOTORS = ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot")
 """The motors in the order of the action: thigh, shin and foot of the back leg, then of the front leg."""
@@ -30,7 +26,10 @@ START_NOISE = 0.1
 CONTROL_COST = 0.1
 """Price of the sum of the squared actions."""
 
-_SIZE = 18  # x-velocity, 8 positions, 9 velocities
+
+def sliding_friction(xml: ModelXml, value: float) -> None:
+    """Set the sliding friction of every shape."""
+    xml.one("default/geom").set("friction", f"{value!r} .1 .1")
 
 
 class HalfCheetah(MujocoTaskEnv):
@@ -58,44 +57,39 @@ class HalfCheetah(MujocoTaskEnv):
             *(Feature.real(f"{motor}_gear", -1.5, 1.5, 1.0) for motor in MOTORS),
         ],
     )
-    action_kinds = ("continuous",)
+    gymnasium_xml = "half_cheetah.xml"
+    edits = {  # noqa: RUF012  # read only
+        "gravity": gravity,
+        "friction": sliding_friction,
+        **{name: size(*parts) for name, parts in PARTS.items()},
+        **{f"{motor}_gear": gear(motor) for motor in MOTORS},
+    }
     camera = "track"
     physics_steps = 5
+    observation_size = 18  # x-velocity, 8 positions, 9 velocities
+    action_size = len(MOTORS)
 
-    def __init__(
-        self,
-        *,
-        actions: ActionKind = "continuous",
-        max_episode_steps: int = 1000,
-        observe_task: ObserveTask = "none",
-        tasks: Sequence[Task] = (),
-        render_mode: RenderMode = None,
-    ):
-        self.check_action_kind(actions)
-        self.action_space = spaces.Box(-1.0, 1.0, (len(MOTORS),), np.float32)
-        self.observation_space = spaces.Box(-np.inf, np.inf, (_SIZE,), np.float32)
-        self.max_episode_steps = max_episode_steps
-        super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
+    def edit_model(self, xml: ModelXml, params: Mapping[str, Value]) -> None:
+        """Write the features into HalfCheetah's XML, except the total mass."""
+        xml.one("compiler").attrib.pop("settotalmass")  # MuJoCo warns of it, on the screen and in a log file
+        super().edit_model(xml, params)
 
     def build_model(self, params: Mapping[str, Value]) -> Any:
-        """Compile HalfCheetah's XML with the task's numbers in it, then scale the masses."""
-        model = self.mujoco.MjModel.from_xml_string(cheetah_xml(params))
+        """Compile the XML with the task's numbers in it, then scale the masses."""
+        model = super().build_model(params)
         self.mujoco.mj_setTotalmass(model, float(params["total_mass"]))
         self.mujoco.mj_setConst(model, self.mujoco.MjData(model))
-        self._step_s = model.opt.timestep * self.physics_steps
         return model
 
     def start_episode(self) -> Observation:
         """Start standing, with small random angles and velocities, drawn as Gymnasium draws them."""
-        model, data, rng = self.model, self.data, self.np_random
-        self.mujoco.mj_resetData(model, data)
-        data.qpos[:] = model.qpos0 + rng.uniform(low=-START_NOISE, high=START_NOISE, size=model.nq)
-        data.qvel[:] = START_NOISE * rng.standard_normal(model.nv)
-        self.mujoco.mj_forward(model, data)
+        rng, model = self.np_random, self.model
+        angles = model.qpos0 + rng.uniform(low=-START_NOISE, high=START_NOISE, size=model.nq)
+        self.place(angles, START_NOISE * rng.standard_normal(model.nv))
         return self._observe(0.0)
 
     def _observe(self, velocity: float) -> Observation:
-        observation = np.empty(_SIZE, dtype=np.float32)
+        observation = np.empty(18, dtype=np.float32)
         observation[0] = velocity
         observation[1:9] = self.data.qpos[1:]
         observation[9:] = self.data.qvel
@@ -105,9 +99,8 @@ class HalfCheetah(MujocoTaskEnv):
         """Run for 0.05 s; there is no terminal state."""
         before = float(self.data.qpos[0])
         self.step_physics(action)
-        velocity = (float(self.data.qpos[0]) - before) / self._step_s
-        effort = np.square(np.clip(action, -1.0, 1.0)).sum()  # in the action's own precision, as Gymnasium
-        cost = float(CONTROL_COST * effort)
+        velocity = (float(self.data.qpos[0]) - before) / self.step_s
+        cost = float(CONTROL_COST * self.effort(action))
         return self._observe(velocity), velocity - cost, False
 
     @staticmethod
@@ -134,37 +127,6 @@ class HalfCheetah(MujocoTaskEnv):
         """
         named = [cls.task_space.task(params, name=name) for name, params in _VARIANTS.items()]
         return named[:n] + super().standard_tasks(max(0, n - len(named)))
-
-
-def cheetah_xml(params: Mapping[str, Value]) -> str:
-    """Give Gymnasium's HalfCheetah XML with the features in it, except the total mass."""
-    root = ET.fromstring(_gymnasium_s_xml())
-    _find(root, "compiler").attrib.pop("settotalmass")  # MuJoCo warns of it, on the screen and in a log file
-    _find(root, "option").set("gravity", f"0 0 {-float(params['gravity'])!r}")
-    _find(root, "default/geom").set("friction", f"{float(params['friction'])!r} .1 .1")
-    for feature, parts in PARTS.items():
-        for part in parts:
-            geom = _find(root, f".//geom[@name='{part}']")
-            sizes = [float(size) * float(params[feature]) for size in geom.attrib["size"].split()]
-            geom.set("size", " ".join(map(repr, sizes)))
-    for name in MOTORS:
-        motor = _find(root, f"actuator/motor[@name='{name}']")
-        motor.set("gear", repr(float(motor.attrib["gear"]) * float(params[f"{name}_gear"])))
-    return ET.tostring(root, encoding="unicode")
-
-
-@cache
-def _gymnasium_s_xml() -> str:
-    return (Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets" / "half_cheetah.xml").read_text()
-
-
-def _find(root: ET.Element, path: str) -> ET.Element:
-    element = root.find(path)
-    if element is None:
-        raise RuntimeError(
-            f"Gymnasium's half_cheetah.xml has no {path!r}: HalfCheetah needs a Gymnasium that ships HalfCheetah-v5."
-        )
-    return element
 
 
 _VARIANTS: dict[str, dict[str, float]] = {

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 
 from lifelong_rl.envs.mujoco.simulation import MujocoTaskEnv
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
-from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode
+from lifelong_rl.envs.task_env import Observation
 
 HALF_WIDTH = 0.08
 """Half the side of the box, which is square seen from above, in metres; it is as high as half its side."""
@@ -33,7 +32,6 @@ SUCCESS_DISTANCE = 0.02
 """An episode is a success where at its end every corner is nearer to its place than this, in metres."""
 
 _CORNERS = ((-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0))  # times HALF_WIDTH, in the frame of the box
-_SIZE = 11
 
 
 class Pusher(MujocoTaskEnv):
@@ -60,24 +58,11 @@ class Pusher(MujocoTaskEnv):
             Feature.real("friction", 0.2, 1.2, 1.0, log=True),
         ],
     )
-    action_kinds = ("continuous",)
     camera = "above"
     physics_steps = 20
-
-    def __init__(
-        self,
-        *,
-        actions: ActionKind = "continuous",
-        max_episode_steps: int = 120,
-        observe_task: ObserveTask = "none",
-        tasks: Sequence[Task] = (),
-        render_mode: RenderMode = None,
-    ):
-        self.check_action_kind(actions)
-        self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
-        self.observation_space = spaces.Box(-np.inf, np.inf, (_SIZE,), np.float32)
-        self.max_episode_steps = max_episode_steps
-        super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
+    episode_steps = 120
+    observation_size = 11
+    action_size = 2
 
     def build_model(self, params: Mapping[str, Value]) -> Any:
         """Compile the scene with the task's densities and friction in it."""
@@ -99,7 +84,7 @@ class Pusher(MujocoTaskEnv):
         position, velocity = self.data.qpos, self.data.qvel
         w, x, y, z = position[5:9].tolist()
         angle = math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-        observation = np.empty(_SIZE, dtype=np.float32)
+        observation = np.empty(11, dtype=np.float32)
         observation[0:2] = position[0:2] + PUSHER_START
         observation[2:4] = position[2:4]
         observation[4:6] = math.cos(angle), math.sin(angle)

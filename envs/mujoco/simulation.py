@@ -6,17 +6,24 @@ import math
 import os
 import sys
 import weakref
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from numpy.typing import ArrayLike, NDArray
 
-from lifelong_rl.envs.lookup import MissingExtraError, require_extra
+from lifelong_rl.envs.lookup import MissingExtraError, construct, require_extra
+from lifelong_rl.envs.mujoco.model_xml import Edit, ModelXml
 from lifelong_rl.envs.space import Task, Value
-from lifelong_rl.envs.task_env import NoPicturesHereError, ObserveTask, RenderMode, TaskEnv
+from lifelong_rl.envs.task_env import ActionKind, NoPicturesHereError, ObserveTask, RenderMode, TaskEnv
+
+if TYPE_CHECKING:
+    from lifelong_rl.envs.mujoco.sb3 import MujocoVecEnv
+    from lifelong_rl.envs.mujoco.vector_env import MujocoVectorEnv
 
 PICTURE_SIZE = (480, 640)
 """Height and width of the pictures of ``render``, in pixels."""
@@ -32,18 +39,39 @@ class MujocoTaskEnv(TaskEnv):
     """A task family whose physics MuJoCo steps: each task is a model of its own, compiled from XML.
 
     The compiler derives masses, inertias, inertial frames, bounding sizes and the solver's scales from the shapes,
-    so a task rebuilds its model (1 to 2 ms) instead of editing the compiled one; model and state belong to one
-    instance and are never shared. A family writes :meth:`build_model` in place of ``apply_task``.
+    so a task rebuilds its model (1 to 4 ms) instead of editing the compiled one; model and state belong to one
+    instance and are never shared. In place of ``apply_task`` a family declares one of Gymnasium's models and
+    what each feature edits in it, or writes :meth:`build_model`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012  # Gymnasium's
+    action_kinds = ("continuous",)
+    gymnasium_xml: ClassVar[str]
+    """The file of Gymnasium's model."""
+    edits: ClassVar[Mapping[str, Edit]]
+    """What each feature changes in it, in this order."""
     camera: ClassVar[str]
     """The camera of the model that pictures are taken with."""
     physics_steps: ClassVar[int]
     """Steps of the physics in one step of the environment."""
+    episode_steps: ClassVar[int] = 1000
+    """Steps of an episode where the constructor names none."""
+    observation_size: ClassVar[int]
+    action_size: ClassVar[int]
+    action_limit: ClassVar[float] = 1.0
+    """Actions lie between minus this and this."""
 
-    def __init__(self, *, render_mode: RenderMode, observe_task: ObserveTask, tasks: Sequence[Task]):
-        """Finish construction; a family calls it last, as for TaskEnv."""
+    def __init__(
+        self,
+        *,
+        actions: ActionKind = "continuous",
+        max_episode_steps: int | None = None,
+        observe_task: ObserveTask = "none",
+        tasks: Sequence[Task] = (),
+        render_mode: RenderMode = None,
+    ):
+        """Make the family's spaces; see TaskEnv. max_episode_steps: None stands for :attr:`episode_steps`."""
+        self.check_action_kind(actions)
         self.mujoco: Any = _import_mujoco(type(self).__name__)
         kinds = self.mujoco.mjtWarning
         self._explosions = slice(
@@ -53,17 +81,74 @@ class MujocoTaskEnv(TaskEnv):
         self._free_renderer: Callable[[], object] = _nothing
         self.model: Any = None
         self.data: Any = None
+        self.action_space = spaces.Box(-self.action_limit, self.action_limit, (self.action_size,), np.float32)
+        self.observation_space = spaces.Box(-np.inf, np.inf, (self.observation_size,), np.float32)
+        self.max_episode_steps = self.episode_steps if max_episode_steps is None else max_episode_steps
         super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
 
-    @abstractmethod
+    @classmethod
+    def make_vector(
+        cls,
+        n: int,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        n_threads: int = 1,
+        **options: Any,
+    ) -> MujocoVectorEnv:
+        """Give n instances as one ``gymnasium.vector.VectorEnv``; options: of the family's constructor.
+
+        n_threads: how many instances are stepped at once; the result is the same for any number.
+        """
+        from lifelong_rl.envs.mujoco.vector_env import MujocoVectorEnv
+
+        return MujocoVectorEnv(cls._makers(n, options), n_threads=n_threads, autoreset_mode=autoreset_mode)
+
+    @classmethod
+    def make_sb3(
+        cls, n: int, seeds: Sequence[int | None] | None = None, *, n_threads: int = 1, **options: Any
+    ) -> MujocoVecEnv:
+        """Give n instances as one Stable-Baselines3 ``VecEnv``; options: of the family's constructor.
+
+        seeds: one for each instance, whose later resets go on from there. n_threads: as for :meth:`make_vector`.
+        """
+        from lifelong_rl.envs.mujoco.sb3 import MujocoVecEnv
+
+        vector = MujocoVecEnv(cls._makers(n, options), n_threads=n_threads)
+        for env, seed in zip(vector.envs, seeds or (), strict=bool(seeds)):
+            if seed is not None:
+                env.reset(seed=seed)
+        return vector
+
+    @classmethod
+    def _makers(cls, n: int, options: dict[str, Any]) -> list[Callable[[], TaskEnv]]:
+        if n < 1:
+            raise ValueError(f"n, the number of instances, must be at least 1, found {n}.")
+        return [partial(construct, "environment family", cls, options)] * n
+
+    def edit_model(self, xml: ModelXml, params: Mapping[str, Value]) -> None:
+        """Write the features into the document; a family adds what its own needs beyond :attr:`edits`."""
+        for name, edit in self.edits.items():
+            edit(xml, float(params[name]))
+
     def build_model(self, params: Mapping[str, Value]) -> Any:
         """Give the compiled model (mujoco.MjModel) of the features."""
+        xml = ModelXml(self.gymnasium_xml)
+        self.edit_model(xml, params)
+        return self.mujoco.MjModel.from_xml_string(xml.text())
 
     def apply_task(self, params: Mapping[str, Value]) -> None:
         """Build the task's model and a state for it."""
         self.close()
         self.model = self.build_model(params)
         self.data = self.mujoco.MjData(self.model)
+        self.step_s = float(self.model.opt.timestep) * self.physics_steps  # one step of the environment, in s
+
+    def place(self, positions: ArrayLike, velocities: ArrayLike) -> None:
+        """Start over from a state: positions of shape (nq,), velocities of shape (nv,)."""
+        self.mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[:] = positions
+        self.data.qvel[:] = velocities
+        self.mujoco.mj_forward(self.model, self.data)
 
     def step_physics(self, action: Any) -> None:
         """Hold the controls for one step of the environment; MuJoCo clips them to their ranges.
@@ -83,6 +168,10 @@ class MujocoTaskEnv(TaskEnv):
                 f"the simulation of {self.task.id!r} became unstable at the action {controls}; "
                 "choose a task nearer to the default one."
             )
+
+    def effort(self, action: Any) -> Any:
+        """Give the sum of the squared actions, clipped as MuJoCo clips them, in their own precision, as Gymnasium."""
+        return np.minimum(np.square(action), self.action_limit**2).sum()  # quicker than clipping first
 
     def draw(self) -> NDArray[np.uint8]:
         """Give the picture of the family's camera; RuntimeError where OpenGL is missing."""

@@ -53,9 +53,11 @@ def drift(
 def _points(family: str, drift: Drift, n: int) -> list[Task]:
     """Give ``n`` points of the path, the way points with their names and the others named by how far they lie."""
     space = find_family(family).task_space
+    way_points = first_of_each_point(drift.path)
     points = []
     for i in range(n):
         fraction = i / (n - 1)
         point = drift.at(space, fraction)
-        points.append(point if point in drift.path else replace(point, name=f"drift-{fraction:.3g}"))
+        # by value: between two integers the drift stands at one of them
+        points.append(way_points.get(point.values) or replace(point, name=f"drift-{fraction:.3g}"))
     return list(first_of_each_point(points).values())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -143,6 +144,19 @@ class Scenario:
     def __hash__(self) -> int:
         return int(self.key, 16)
 
+    def with_steps(self, steps: int) -> Scenario:
+        """Give the same stream with another number of steps, which the blocks share as they share these.
+
+        ValueError where they cannot share it in whole numbers.
+        """
+        unit = self.steps // math.gcd(*(block.steps for block in self.blocks))
+        if steps < 1 or steps % unit:
+            raise ValueError(
+                f"the blocks of the scenario {self.name!r} can share a multiple of {unit} steps, found {steps}."
+            )
+        blocks = tuple(replace(block, steps=block.steps * steps // self.steps) for block in self.blocks)
+        return replace(self, blocks=blocks)
+
     def env_arguments(self) -> dict[str, Any]:
         """Give the keyword arguments of :func:`lifelong_rl.envs.make` for this scenario."""
         arguments = dict(self.env_options) | {"observe_task": self.observe_task}
@@ -215,7 +229,10 @@ def _evaluation_tasks(listed: Any, blocks: Sequence[Block], env_class: type[Task
     if listed is None:
         listed = 16
     if isinstance(listed, str):
-        return find_test_set(listed, env_class.task_space).tasks
+        try:
+            return find_test_set(listed, env_class.task_space).tasks
+        except ValueError as error:
+            raise ValueError(f"evaluation_tasks: {error}") from error
     if isinstance(listed, int):
         names = {_point(task): task for task in named}  # a standard task that a block names keeps the block's name
         tasks = [names.get(_point(task), task) for task in env_class.standard_tasks(max(listed, 0))]

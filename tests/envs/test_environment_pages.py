@@ -57,6 +57,8 @@ def test_the_index_says_what_a_family_offers(name):
     assert actions == ", ".join(family(name).action_kinds)
     assert known == ("yes" if family(name).known_reward else "no")
     assert ("mujoco" in needs) == (".mujoco." in FAMILIES[name])
+    assert ("minigrid" in needs) == (".minigrid." in FAMILIES[name])
+    assert ("box2d" in needs) == any(place in FAMILIES[name] for place in (".walkers.", ".lunar_lander:"))
 
 
 @pytest.fixture
@@ -105,4 +107,6 @@ def test_the_commands_of_the_page_on_any_environment_run(families_of_the_page):
 def test_the_code_of_the_index_runs(capsys):
     for code in re.findall(r"```python\n(.*?)```", INDEX, flags=re.DOTALL):
         exec(compile(code, "docs/environments/index.md", "exec"), {})
-    assert capsys.readouterr().out == "torch.Size([5, 100]) False\n(810, 366, 3)\n"
+    assert capsys.readouterr().out == (
+        "torch.Size([5, 100]) False\n(810, 366, 3)\n(4, 12) ['stock', 'torso-x1.25', 'thigh-x1.25', 'leg-x1.25']\n"
+    )

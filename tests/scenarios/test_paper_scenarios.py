@@ -9,8 +9,9 @@ from lifelong_rl.envs import make
 from lifelong_rl.scenarios import Scenario
 
 FILES = Path(__file__).resolve().parents[2] / "examples" / "scenarios"
-PLANNED = [path for path in sorted(FILES.glob("*.toml")) if not path.stem.startswith("n-parity")]
+PLANNED = [path for path in sorted(FILES.glob("*.toml")) if not path.stem.startswith(("cw", "minigrid", "n-parity"))]
 """The sequences whose rewards are known, for agents that plan."""
+TELLA = ["minigrid-condensed", "minigrid-dispersed", "minigrid-3"]
 
 
 def scenario(name):
@@ -43,6 +44,8 @@ def test_the_cartpoles_to_balance_have_actions_that_a_planner_can_vary():
         ("pusher-5", "pusher", slice(0, 5)),
         ("half-cheetah-5", "half-cheetah", slice(0, 5)),
         ("half-cheetah-bodies", "half-cheetah", [0, 5, 6, 7, 8]),
+        ("half-cheetah-slopes", "half-cheetah-terrain", slice(0, 5)),
+        ("half-cheetah-walls", "half-cheetah-terrain", [0, 5, 6, 7]),
     ],
 )
 def test_the_sequences_are_standard_tasks_by_name_and_value(name, family, tasks):
@@ -65,6 +68,11 @@ def test_every_file_plays_each_task_once_and_tells_which(path):
     assert parse(["train", "--scenario", str(path), "--agent", "sac"]).config().scenario == read
 
 
+def test_the_half_cheetah_s_gravities_are_the_five_strengths_of_the_modified_worlds():
+    gravities = values("half-cheetah-gravity", "gravity")
+    assert [gravity / 9.81 for (gravity,) in gravities] == pytest.approx([1.0, 0.5, 0.75, 1.25, 1.5])
+
+
 def test_the_two_curricula_of_memory_differ_in_the_heads_alone_and_are_evaluated_alike():
     single, multi = scenario("n-parity-single-head"), scenario("n-parity-multi-head")
 
@@ -74,3 +82,23 @@ def test_the_two_curricula_of_memory_differ_in_the_heads_alone_and_are_evaluated
     assert multi.evaluation_tasks == single.evaluation_tasks == tuple(single.fixed_tasks)
     assert [block.steps for block in multi.blocks] == [block.steps for block in single.blocks]
     assert multi.env_arguments() == single.env_arguments()
+
+
+@pytest.mark.parametrize("name", TELLA)
+def test_the_rooms_are_tella_s_in_random_orders_with_its_lengths(name):
+    read = scenario(name)
+    standard = make("minigrid").standard_tasks(18)
+    expected = standard[::3][:3] if name == "minigrid-3" else standard
+    n_rounds = 3 if name == "minigrid-dispersed" else 1
+    rounds = [
+        [block.task for block in read.blocks[i * len(expected) : (i + 1) * len(expected)]] for i in range(n_rounds)
+    ]
+    assert read.name == name and len(read.blocks) == n_rounds * len(expected)
+    for tasks in rounds:
+        assert {(task.name, task.values) for task in tasks} == {(task.name, task.values) for task in expected}
+        assert tasks != expected
+    assert len({tuple(tasks) for tasks in rounds}) == n_rounds
+    (steps,) = {block.steps for block in read.blocks}
+    assert steps == {"minigrid-condensed": 100_000, "minigrid-dispersed": 33_000, "minigrid-3": 5_000}[name]
+    assert all(block.visibility == "task_id" for block in read.blocks) and read.observe_task == "none"
+    assert parse(["train", "--scenario", str(FILES / f"{name}.toml"), "--agent", "ppo"]).config().scenario == read

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from families import MADE_HERE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lifelong_rl.envs import FAMILIES
 from lifelong_rl.envs.factory import family, make
 from lifelong_rl.envs.test_set_files import save_test_set
 from lifelong_rl.envs.test_sets import built_in_test_set, uniform_test_set
@@ -56,9 +56,17 @@ def test_a_point_may_come_twice_with_coordinates_that_differ_by_rounding_only():
     assert len(Scenario("any", "point-goal", blocks, (SOUTH,)).blocks) == 2
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+CORNERED = ("n-delayed-match", "n-parity")
+"""Families of two features whose default is a corner of the space: they have far ends, and no near ones."""
+
+
+@pytest.mark.parametrize("name", MADE_HERE)
 @pytest.mark.parametrize("builder", SCENARIOS)
 def test_every_builder_gives_a_scenario_of_every_family_that_comes_back_from_json(name, builder):
+    if name in CORNERED and builder in ("forgetting", "composability"):
+        with pytest.raises(ValueError, match=r"forgetting finds 3 such tasks|composability needs parts whose"):
+            SCENARIOS[builder](name)
+        return
     scenario = SCENARIOS[builder](name)
     again = Scenario.from_json(json.loads(json.dumps(scenario.to_json())))
     assert again.to_json() == scenario.to_json()

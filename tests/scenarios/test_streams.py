@@ -329,6 +329,11 @@ def test_given_leaves_are_halved_feature_by_feature():
 # Drift
 
 
+def test_a_drift_between_integers_is_evaluated_once_at_each_and_keeps_the_way_points_names():
+    found = drift("staged-task", n_test_tasks=5).evaluation_tasks
+    assert [task.id for task in found] == ["stages-4-skill-0", "stages-4-skill-1"]
+
+
 def test_drift_is_evaluated_at_points_of_its_path_both_ends_included():
     scenario = drift("point-goal", tasks=[EAST, NORTH], n_test_tasks=5)
     assert [task.id for task in scenario.evaluation_tasks] == [

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from families import MADE_HERE
 from training_toys import Diary, Ear, Payday, lines, logs, tiny
 
-from lifelong_rl.envs import FAMILIES
 from lifelong_rl.envs.factory import family
 from lifelong_rl.scenarios import Block, Scenario, condensed, curriculum
 from lifelong_rl.teachers import ALPGMM
@@ -267,7 +267,7 @@ def test_a_trainer_that_cannot_be_made_leaves_no_process(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MADE_HERE)
 def test_every_family_trains_with_every_kind_of_observation_of_the_task(name, tmp_path):
     one_hot = condensed(name, n_tasks=2, steps=40)
     vector = curriculum(name, teacher=Diary(), steps=40, n_test_tasks=1, observe_task="vector")

@@ -1,0 +1,1 @@
+"""MiniGrid's rooms as an environment family (extra ``minigrid``)."""

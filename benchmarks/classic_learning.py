@@ -245,7 +245,8 @@ def main() -> None:
         "`OMP_NUM_THREADS=1 python benchmarks/classic_learning.py --folder benchmarks/results`: PPO of "
         "Stable-Baselines3 on `make_vec`, default tasks, until twice in a row 90 % of 20 episodes without "
         "exploration succeed; steps and CPU seconds of training, without the evaluations. Success rate, score and "
-        "return are those of 100 episodes with other seeds afterwards; mastered: a success rate of at least 0.9 there.",
+        "return are those of 100 episodes with other seeds afterwards; mastered: a success rate of at least 0.9 in "
+        "them.",
         f"Python {platform.python_version()}, gymnasium {gymnasium.__version__}, stable_baselines3 "
         f"{stable_baselines3.__version__}, torch {torch.__version__}, {os.cpu_count()} cores. {config.note}".strip(),
         "",

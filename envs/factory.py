@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from lifelong_rl.envs.lookup import construct, resolve
 from lifelong_rl.envs.task_env import TaskEnv
+from lifelong_rl.envs.vector_tasks import check_count
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
@@ -92,7 +93,7 @@ def make_vec(name: str, n: int, seed: int | None = None, *, parallel: bool = Fal
     options: go to the constructor of each instance.
     Raises ValueError for ``n`` below 1, an unknown family, or an unknown option.
     """
-    _check_count(n)
+    check_count(n)
     from stable_baselines3.common.vec_env import SubprocVecEnv
 
     from lifelong_rl.envs.vector import TaskVecEnv
@@ -122,17 +123,12 @@ def make_vector(
     options: go to the constructor of each instance.
     Raises ValueError for ``n`` below 1, an unknown family, or an unknown option.
     """
-    _check_count(n)
+    check_count(n)
     cls, mode = family(name), AutoresetMode(autoreset_mode)
     if native := getattr(cls, "make_vector", None):
         vector: VectorEnv[Any, Any, Any] = native(n, autoreset_mode=mode, **options)
         return vector
     return SyncVectorEnv([partial(make, name, **options)] * n, autoreset_mode=mode)
-
-
-def _check_count(n: int) -> None:
-    if n < 1:
-        raise ValueError(f"n, the number of environments, must be at least 1, found {n}.")
 
 
 def _seeds(n: int, seed: int | None) -> list[int] | list[None]:

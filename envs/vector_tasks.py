@@ -12,6 +12,12 @@ from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import TaskLike
 
 
+def check_count(n: int) -> None:
+    """Raise ValueError where n is no number of instances."""
+    if n < 1:
+        raise ValueError(f"n, the number of environments, must be at least 1, found {n}.")
+
+
 def named_tasks(options: Mapping[str, Any], n: int, as_task: Callable[[TaskLike], Task]) -> list[Task | None]:
     """Give the task that the options of a reset name for each of n instances; None where they name none.
 

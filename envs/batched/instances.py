@@ -14,6 +14,7 @@ from lifelong_rl.envs.batched.arithmetic import ARRAYS
 from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import Observation, TaskLike
+from lifelong_rl.envs.vector_tasks import check_count
 
 
 class Scores(NamedTuple):
@@ -33,8 +34,7 @@ class Instances:
 
     def __init__(self, family: BatchedTaskEnv, n: int):
         """family: an instance of the family, which gives spaces, options and functions; it is never played."""
-        if n < 1:
-            raise ValueError(f"n, the number of instances, must be at least 1, found {n}.")
+        check_count(n)
         self.family, self.n = family, n
         self.tasks: NDArray[np.object_] = np.full(n, family.task, dtype=object)
         """The task of each instance's present episode, shape (n,)."""

@@ -20,6 +20,7 @@ from lifelong_rl.envs.mujoco.pictures import ModelPictures
 from lifelong_rl.envs.mujoco.stability import has_exploded
 from lifelong_rl.envs.space import Task, Value
 from lifelong_rl.envs.task_env import ActionKind, NoPicturesHereError, ObserveTask, RenderMode, TaskEnv
+from lifelong_rl.envs.vector_tasks import check_count
 
 if TYPE_CHECKING:
     from lifelong_rl.envs.mujoco.sb3 import MujocoVecEnv
@@ -107,8 +108,7 @@ class MujocoTaskEnv(TaskEnv):
 
     @classmethod
     def _makers(cls, n: int, options: dict[str, Any]) -> list[Callable[[], TaskEnv]]:
-        if n < 1:
-            raise ValueError(f"n, the number of instances, must be at least 1, found {n}.")
+        check_count(n)
         return [partial(construct, "environment family", cls, options)] * n
 
     def edit_model(self, xml: ModelXml, params: Mapping[str, Value]) -> None:

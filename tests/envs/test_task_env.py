@@ -1,4 +1,5 @@
 import pickle
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -79,3 +80,14 @@ def test_an_environment_goes_on_identically_after_pickling():
         assert ends == other_ends
         if ends[2]:
             np.testing.assert_array_equal(env.reset()[0], copy.reset()[0])
+
+
+def test_standard_tasks_are_the_named_ones_and_then_a_fixed_sample():
+    class WithNames(CartPolePhysics):
+        named_tasks: ClassVar[dict] = {"light": {"masscart": 0.5}, "default": {}}
+
+    tasks = WithNames.standard_tasks(4)
+    assert [task.name for task in tasks] == ["light", "default", "task-1", "task-2"]
+    assert tasks[0].params == WithNames.task_space.default.params | {"masscart": 0.5}
+    assert tasks[2:] == CartPolePhysics.standard_tasks(2)
+    assert WithNames.standard_tasks(1) == tasks[:1] and WithNames.standard_tasks(0) == []

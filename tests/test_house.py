@@ -22,6 +22,7 @@ FLOORS = {
     "lifelong_rl/bench": 3,
     "lifelong_rl/cli_options.py": 4,
     "lifelong_rl/cli_environments.py": 4,
+    "lifelong_rl/cli_teachers.py": 4,
     "lifelong_rl/cli.py": 4,
 }
 SIDE_BY_SIDE = {("teachers", "agents"), ("agents", "teachers")}  # one floor, and they do not know each other

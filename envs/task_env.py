@@ -30,8 +30,11 @@ class KnownReward(Protocol):
         """Give rewards and whether a terminal state was reached, both of shape (...)."""
 
 
-class NoPicturesHereError(RuntimeError):
-    """Pictures cannot be drawn on this machine, such as without OpenGL; the message says what to set or install."""
+class NoPicturesHereError(RuntimeError, ValueError):
+    """Pictures cannot be drawn on this machine, such as without OpenGL; the message says what to set or install.
+
+    It is a ValueError too: what was asked for cannot be had here, and the command line says so without a traceback.
+    """
 
 
 class TaskEnv(gymnasium.Env[Observation, Any]):

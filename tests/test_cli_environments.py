@@ -127,10 +127,11 @@ def test_a_rule_that_cannot_be_checked_here_is_skipped_with_the_reason(place, ca
     assert last == "my_families:Unseen keeps all rules that can be checked here."
 
 
-def test_a_family_that_cannot_be_made_here_is_one_error():
-    code = "import sys\nfrom lifelong_rl.cli import main\nsys.exit(main(['check-env', 'half-cheetah']))"
+@pytest.mark.parametrize("words", [["check-env"], ["show"], ["train", "--agent", "sac", "--env"]])
+def test_a_family_that_cannot_be_made_here_is_one_error(words, tmp_path):
+    code = f"import sys\nfrom lifelong_rl.cli import main\nsys.exit(main({[*words, 'half-cheetah']!r}))"
     environment = os.environ | {"MUJOCO_GL": "no-such-library"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: MuJoCo does not import") and "MUJOCO_GL='no-such-library'" in line

@@ -38,6 +38,9 @@ class Arithmetic(Protocol):
     def where(self, condition: Any, yes: Any, no: Any, /) -> Any:
         """Give ``yes`` where the condition holds, else ``no``; both are computed."""
 
+    def any(self, condition: Any, /) -> bool:
+        """Say whether the condition holds for some instance, to skip what only few need."""
+
     def single(self, x: Any, /) -> Any:
         """Round to single precision, for families whose original computes in float32."""
 
@@ -80,6 +83,11 @@ class Floats:
         return yes if condition else no
 
     @staticmethod
+    def any(condition: Any) -> bool:
+        """Give the condition."""
+        return bool(condition)
+
+    @staticmethod
     def single(x: Any) -> Any:
         """Round to single precision, by way of the four bytes: twice as quick as ``np.float32``."""
         return _from_bytes(_to_bytes(x))[0]
@@ -90,6 +98,11 @@ class Arrays:
 
     sin, cos, exp, sqrt = np.sin, np.cos, np.exp, np.sqrt
     where = staticmethod(np.where)
+
+    @staticmethod
+    def any(condition: Any) -> bool:
+        """Say whether the condition holds for some instance."""
+        return bool(condition.any())
 
     @staticmethod
     def clip(x: Any, low: Any, high: Any) -> Any:

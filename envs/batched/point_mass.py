@@ -45,8 +45,10 @@ class Room(NamedTuple):
     goal_x: Any
     gate_position: Any
     gate_half_width: Any
-    friction: Any
-    acceleration: Any
+    decay: Any
+    """What friction leaves of a velocity after a substep."""
+    kick: Any
+    """What a unit of the action adds to a velocity in a substep."""
 
 
 class PointMass(BatchedTaskEnv):
@@ -103,15 +105,14 @@ class PointMass(BatchedTaskEnv):
         )
 
     def physics(self, params: Mapping[str, float]) -> Room:
-        """Give goal, gate, friction, and the acceleration that a force makes."""
-        half_width, acceleration = params["gate_width"] / 2.0, ACCELERATION / params["mass"]
+        """Give goal and gate, and what friction and force make of a velocity in a substep."""
         return Room(
-            params["start_y"],
-            params["goal_x"],
-            params["gate_position"],
-            half_width,
-            params["friction"],
-            acceleration,
+            start_y=params["start_y"],
+            goal_x=params["goal_x"],
+            gate_position=params["gate_position"],
+            gate_half_width=params["gate_width"] / 2.0,
+            decay=1.0 - SUBSTEP_S * params["friction"],
+            kick=SUBSTEP_S * ACCELERATION / params["mass"],
         )
 
     def begin(self, draws: Any, physics: Room, xp: Arithmetic) -> PointState:
@@ -121,11 +122,10 @@ class PointMass(BatchedTaskEnv):
 
     def move(self, state: PointState, action: Any, physics: Room, xp: Arithmetic) -> tuple[PointState, Any, Any]:
         """Push for 0.1 s, in explicit Euler steps; a mass that touches the wall stays there."""
-        push_x, push_y = action[0] * physics.acceleration, action[1] * physics.acceleration
+        kick_x, kick_y = action[0] * physics.kick, action[1] * physics.kick
         has_crashed = state.y != state.y  # nobody: an array of False, or False
         for _ in range(SUBSTEPS):
-            state, crashes = _substep(state, push_x, push_y, physics, has_crashed, xp)
-            has_crashed = has_crashed | crashes
+            state, has_crashed = _substep(state, kick_x, kick_y, physics, has_crashed, xp)
         return state, xp.exp(-0.6 * _distance(state, physics, xp)), has_crashed
 
     def observe(self, state: PointState, physics: Room, xp: Arithmetic) -> tuple[Any, ...]:
@@ -177,16 +177,26 @@ def _distance(state: PointState, room: Room, xp: Arithmetic) -> Any:
 
 
 def _substep(
-    state: PointState, push_x: Any, push_y: Any, room: Room, has_crashed: Any, xp: Arithmetic
+    state: PointState, kick_x: Any, kick_y: Any, room: Room, has_crashed: Any, xp: Arithmetic
 ) -> tuple[PointState, Any]:
-    """Move on for 0.01 s; gives the state, and whether this touched the wall. What crashed before stays."""
+    """Move on for 0.01 s; gives the state, and who has crashed by now. What crashed before stays.
+
+    Few instances are at the wall at a time: what concerns them alone is left out where there are none.
+    """
     x = xp.clip(state.x + SUBSTEP_S * state.x_speed, -ROOM, ROOM)
     y = xp.clip(state.y + SUBSTEP_S * state.y_speed, -ROOM, ROOM)
-    x_speed = state.x_speed + SUBSTEP_S * (push_x - room.friction * state.x_speed)
-    y_speed = state.y_speed + SUBSTEP_S * (push_y - room.friction * state.y_speed)
-    crosses = (state.y * y <= 0.0) & (state.y != y)
-    fraction = state.y / xp.where(crosses, state.y - y, 1.0)
-    crossing = state.x + fraction * (x - state.x)
-    crashes = crosses & (abs(crossing - room.gate_position) > room.gate_half_width)
-    moved = PointState(xp.where(crashes, crossing, x), x_speed, xp.where(crashes, 0.0, y), y_speed)
-    return PointState(*[xp.where(has_crashed, old, new) for old, new in zip(state, moved, strict=True)]), crashes
+    x_speed = room.decay * state.x_speed + kick_x
+    y_speed = room.decay * state.y_speed + kick_y
+    crashes = has_crashed
+    crosses = state.y * y <= 0.0
+    if xp.any(crosses):
+        crosses = crosses & (state.y != y)
+        fraction = state.y / xp.where(crosses, state.y - y, 1.0)
+        crossing = state.x + fraction * (x - state.x)
+        crashes = crosses & (abs(crossing - room.gate_position) > room.gate_half_width)
+        x, y = xp.where(crashes, crossing, x), xp.where(crashes, 0.0, y)
+        crashes = crashes | has_crashed
+    moved = PointState(x, x_speed, y, y_speed)
+    if xp.any(has_crashed):
+        moved = PointState(*[xp.where(has_crashed, old, new) for old, new in zip(state, moved, strict=True)])
+    return moved, crashes

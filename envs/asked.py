@@ -29,8 +29,6 @@ def seed_or_none(seed: Any) -> int | None:
 
 def named_task(options: Any) -> Any:
     """Give ``options["task"]`` of a reset, None where there is none; ValueError for options that mean nothing."""
-    if options is None:
-        return None
     if not isinstance(options, Mapping):
         raise ValueError(f"the options of reset are a mapping such as {{'task': ...}}, found {options!r}.")
     for key in options:

@@ -407,6 +407,8 @@ def is_in_unit_cube(points: NDArray[np.float64]) -> bool:
 
 def _real_numbers(coordinates: ArrayLike) -> NDArray[np.float64]:
     """Give coordinates as an array of floats; ValueError where they are none, complex numbers included."""
+    if type(coordinates) is np.ndarray and coordinates.dtype.char == "d":  # a double: quick, as teachers do so often
+        return coordinates
     try:
         array = np.asarray(coordinates)
         if array.dtype.kind in "fiub":

@@ -178,7 +178,7 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
 
         Raises ValueError for another option than "task", and for what is no task of the family.
         """
-        named = named_task(options)
+        named = None if options is None else named_task(options)
         if named is not None:
             task = self.as_task(named)
             super().reset(seed=seed)

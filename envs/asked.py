@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,18 @@ def seed_or_none(seed: Any) -> int | None:
     return None if seed is None else whole_number("a seed", seed, 0)
 
 
-def named_task(options: Any) -> Any:
-    """Give ``options["task"]`` of a reset, None where there is none; ValueError for options that mean nothing."""
+def reset_options(options: Any, known: Sequence[str] = ("task",)) -> Mapping[str, Any]:
+    """Give the options of a reset, empty for None; ValueError where they are no mapping or hold an unknown one."""
+    if options is None:
+        return {}
     if not isinstance(options, Mapping):
         raise ValueError(f"the options of reset are a mapping such as {{'task': ...}}, found {options!r}.")
     for key in options:
-        if key != "task":
-            raise unknown_name("option of reset", key, ("task",))
-    return options.get("task")
+        if key not in known:
+            raise unknown_name("option of reset", key, known)
+    return options
+
+
+def named_task(options: Any) -> Any:
+    """Give ``options["task"]`` of a reset, None where there is none; ValueError for options that mean nothing."""
+    return reset_options(options).get("task")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lifelong_rl.envs.lookup import unknown_name
+from lifelong_rl.envs.asked import named_task, reset_options, seed_or_none, whole_number
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import TaskLike
 
@@ -18,33 +18,7 @@ AsTask = Callable[[TaskLike], Task]
 
 def check_count(n: Any, what: str = "n, the number of environments,") -> None:
     """Raise ValueError where n is no whole number of at least 1."""
-    if not (_is_whole(n) and n >= 1):
-        raise ValueError(f"{what} must be a whole number of at least 1, found {n!r}.")
-
-
-def checked_seed(seed: Any) -> int | None:
-    """Give a seed as an int or None; ValueError for what cannot seed a generator."""
-    if seed is None:
-        return None
-    if not (_is_whole(seed) and seed >= 0):
-        raise ValueError(f"a seed must be None or a whole number of at least 0, found {seed!r}.")
-    return int(seed)
-
-
-def _is_whole(number: Any) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
-
-
-def check_options(options: Any, known: Sequence[str]) -> Mapping[str, Any]:
-    """Give the options of a reset, an empty mapping for None; ValueError for a key that means nothing."""
-    if options is None:
-        return {}
-    if not isinstance(options, Mapping):
-        raise ValueError(f"the options of a reset must be a dictionary or None, found {options!r}.")
-    for key in options:
-        if key not in known:
-            raise unknown_name("reset option", str(key), known)
-    return options
+    whole_number(what, n, 1)
 
 
 class Reset(NamedTuple):
@@ -64,7 +38,7 @@ def checked_reset(seed: Any, options: Any, n: int, as_task: AsTask) -> Reset:
     seed: instance i gets ``seed + i``, or its own of a list. options: ``"tasks"``, one for each instance, or
     ``"task"``, one for all; ``"reset_mask"``, shape (n,) of bools, the instances that are reset.
     """
-    options = check_options(options, ("task", "tasks", "reset_mask"))
+    options = reset_options(options, ("task", "tasks", "reset_mask"))
     seeds, tasks = _seeds(seed, n), _named_tasks(options, n, as_task)
     who = np.flatnonzero(_mask(options["reset_mask"], n)) if "reset_mask" in options else np.arange(n)
     chosen = who.tolist()
@@ -73,7 +47,7 @@ def checked_reset(seed: Any, options: Any, n: int, as_task: AsTask) -> Reset:
 
 def checked_tasks_of_each(all_options: Sequence[Any], as_task: AsTask) -> list[Task | None]:
     """Give the task that each instance's own options name as "task"; None where they name none."""
-    named = [check_options(options, ("task",)).get("task") for options in all_options]
+    named = [named_task(options) for options in all_options]
     return [None if task is None else as_task(task) for task in named]
 
 
@@ -83,7 +57,7 @@ def _named_tasks(options: Mapping[str, Any], n: int, as_task: AsTask) -> list[Ta
         raise ValueError("reset takes options['task'], for all instances, or options['tasks'], not both.")
     if named is None:
         return [None if one is None else as_task(one)] * n
-    if not (isinstance(named, list | tuple) or (isinstance(named, np.ndarray) and named.ndim > 0)):
+    if not _is_list(named):
         raise ValueError(f"options['tasks'] must hold {n} tasks or None, found {named!r}.")
     if len(named) != n:
         raise ValueError(f"options['tasks'] must hold {n} tasks or None, found {len(named)}.")
@@ -91,12 +65,16 @@ def _named_tasks(options: Mapping[str, Any], n: int, as_task: AsTask) -> list[Ta
 
 
 def _seeds(seed: Any, n: int) -> list[int | None]:
-    if not isinstance(seed, list | tuple | np.ndarray):
-        first = checked_seed(seed)
+    if not _is_list(seed):
+        first = seed_or_none(seed)
         return [None if first is None else first + i for i in range(n)]
     if len(seed) != n:
         raise ValueError(f"a list of seeds must hold one for each of {n} instances, found {len(seed)}.")
-    return [checked_seed(one) for one in seed]
+    return [seed_or_none(one) for one in seed]
+
+
+def _is_list(thing: Any) -> bool:
+    return isinstance(thing, list | tuple) or (isinstance(thing, np.ndarray) and thing.ndim > 0)
 
 
 def _mask(mask: Any, n: int) -> NDArray[np.bool_]:
@@ -112,10 +90,10 @@ def _mask(mask: Any, n: int) -> NDArray[np.bool_]:
 
 def queued_seeds(seed: Any, index: int | None, n: int) -> dict[int, int | None]:
     """Give the instances that a task is queued for, each with its seed: ``index``, or all, i with ``seed + i``."""
-    checked = checked_seed(seed)
+    checked = seed_or_none(seed)
     if index is None:
         return {i: None if checked is None else checked + i for i in range(n)}
-    if not (_is_whole(index) and 0 <= index < n):
+    if whole_number("index", index, 0) >= n:
         raise ValueError(f"index must be an instance in 0 .. {n - 1}, found {index!r}.")
     return {index: checked}
 

@@ -10,11 +10,12 @@ import numpy as np
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.asked import seed_or_none
 from lifelong_rl.envs.batched.arithmetic import ARRAYS
 from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import Observation, TaskLike
-from lifelong_rl.envs.vector_tasks import check_count, checked_seed, refuse_some_first
+from lifelong_rl.envs.vector_tasks import check_count, refuse_some_first
 
 
 class Scores(NamedTuple):
@@ -54,7 +55,7 @@ class Instances:
 
     def queue_task(self, i: int, task: TaskLike, seed: int | None = None) -> None:
         """Hold a task (and a seed) for the next reset of instance i that names none."""
-        self._queued[i] = self.as_task(task), checked_seed(seed)
+        self._queued[i] = self.as_task(task), seed_or_none(seed)
 
     def as_task(self, task: TaskLike) -> Task:
         """Give ``task`` as a checked Task; ValueError for one that cannot be played or shown."""

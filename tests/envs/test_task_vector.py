@@ -56,7 +56,7 @@ def test_every_family_s_vector_takes_tasks_by_options_and_by_queue(name):
     vector.reset(options={"task": first})
     assert vector.tasks == (first, first)
     with pytest.raises(
-        ValueError, match=r"unknown reset option 'tsak'; did you mean 'task'\? known: reset_mask, task"
+        ValueError, match=r"unknown option of reset 'tsak'; did you mean 'task'\? known: reset_mask, task"
     ):
         vector.reset(options={"tsak": first})
     vector.close()
@@ -115,10 +115,10 @@ def test_the_options_of_a_reset_stay_the_caller_s(name):
         (
             {"reset_masks": np.ones(3, dtype=bool)},
             ValueError,
-            "unknown reset option 'reset_masks'; did you mean 'reset_mask'",
+            "unknown option of reset 'reset_masks'; did you mean 'reset_mask'",
         ),
-        ({3: None}, ValueError, "unknown reset option '3'"),
-        ([1], ValueError, r"the options of a reset must be a dictionary or None, found \[1\]"),
+        ({3: None}, ValueError, "unknown option of reset 3"),
+        ([1], ValueError, r"the options of reset are a mapping .*, found \[1\]"),
         ({"reset_mask": [True] * 3}, TypeError, "must be a numpy array of bools, found list"),
         ({"reset_mask": np.zeros(3, dtype=bool)}, ValueError, "must name at least one instance"),
     ],
@@ -135,14 +135,14 @@ def test_a_reset_that_is_refused_changes_nothing(name, options, error, message):
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
-@pytest.mark.parametrize("seed", [1.5, -1, "1", True, [1, 2], [1, 2, -3], [1, 2, 3.0]])
+@pytest.mark.parametrize("seed", [1.5, -1, "1", True, np.array(1.5), [1, 2], [1, 2, -3], [1, 2, 3.0]])
 def test_a_seed_that_is_none_is_refused_and_changes_nothing(name, seed):
     vector, other = make_vector(name, N), make_vector(name, N)
     for each in (vector, other):
         each.reset(seed=0)
     with pytest.raises(ValueError, match="seed"):
         vector.reset(seed=seed)
-    with pytest.raises(ValueError, match="a seed must be None or a whole number of at least 0, found"):
+    with pytest.raises(ValueError, match="a seed must be a whole number and at least 0, found"):
         vector.queue_task({}, seed)
     plays_the_same(vector, other)
     same(vector.reset(seed=np.int64(4))[0], other.reset(seed=4)[0])
@@ -151,7 +151,7 @@ def test_a_seed_that_is_none_is_refused_and_changes_nothing(name, seed):
 def test_a_seed_that_is_none_is_refused_in_the_sb3_vector_over_arrays():
     venv = make_vec("point-mass", 2)
     for seed in (1.5, -1, True):
-        with pytest.raises(ValueError, match=r"a seed must be None or a whole number of at least 0, found"):
+        with pytest.raises(ValueError, match=r"a seed must be a whole number and at least 0, found"):
             venv.env_method("queue_task", {}, seed)
     venv.reset()
 
@@ -285,7 +285,7 @@ def test_a_large_number_of_actions_is_checked_as_a_small_one_is():
 @pytest.mark.parametrize("n", [0, 1.5, True, "2", None])
 def test_what_is_no_number_of_environments_is_refused(maker, name, n):
     with pytest.raises(
-        ValueError, match=r"n, the number of environments, must be a whole number of at least 1, found "
+        ValueError, match=r"n, the number of environments, must be a whole number and at least 1, found "
     ):
         maker(name, n)
 
@@ -293,7 +293,7 @@ def test_what_is_no_number_of_environments_is_refused(maker, name, n):
 @pytest.mark.parametrize("maker", [make_vector, make_vec])
 @pytest.mark.parametrize("n_threads", [0, 1.5, True, "2"])
 def test_what_is_no_number_of_threads_is_refused(maker, n_threads):
-    with pytest.raises(ValueError, match=r"n_threads must be a whole number of at least 1, found "):
+    with pytest.raises(ValueError, match=r"n_threads must be a whole number and at least 1, found "):
         maker("hopper", 2, n_threads=n_threads)
 
 
@@ -305,7 +305,7 @@ def test_options_of_the_sb3_vector_that_are_refused_change_nothing(name):
         each.reset()
     for options, message in (
         ([{}, {"task": {"nope": 1}}], "unknown feature of .* 'nope'"),
-        ([{}, {"tsak": {}}], r"unknown reset option 'tsak'; did you mean 'task'\? known: task\."),
+        ([{}, {"tsak": {}}], r"unknown option of reset 'tsak'; did you mean 'task'\? known: task\."),
     ):
         venv.set_options(options)
         with pytest.raises(ValueError, match=message):

@@ -130,8 +130,7 @@ class Show:
 
     The sheet has a row a feature: low, middle and high (of categories and small integers all choices), the others at
     their defaults; each picture is taken after the same moves. What lies there is kept: new files get numbers.
-    Pictures of families on MuJoCo take a second or two each where no GPU draws them: --tasks standard and --clip none
-    make fewer.
+    Without a GPU a family on MuJoCo takes about a minute: --tasks standard and --clip none make fewer pictures.
     """
 
     family: Annotated[str, tyro.conf.Positional]

@@ -73,11 +73,13 @@ def rows_of(
 def as_array(action: Any, dtype: DTypeLike | None = np.float64) -> NDArray[Any]:
     """Give what may be actions as an array of real numbers; ValueError where it is none."""
     try:
-        array = np.asarray(action, dtype=dtype)
-    except (TypeError, ValueError):
+        array = np.asarray(action)
+        if array.dtype.kind != "c":  # numpy would drop the imaginary part
+            array = np.asarray(array, dtype)
+    except (TypeError, ValueError, OverflowError):  # the last for whole numbers beyond any float
         array = np.array(None)
     if array.dtype.kind not in "fiub":
-        raise ValueError(f"a continuous action must be an array of numbers, found {action!r}.")
+        raise ValueError(f"a continuous action must be an array of real numbers, found {action!r}.")
     return array
 
 

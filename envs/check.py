@@ -8,7 +8,7 @@ from typing import Any
 
 from lifelong_rl.envs.check_actions import check_actions
 from lifelong_rl.envs.check_case import Case, NotCheckedError, Rule, TaskEnvError
-from lifelong_rl.envs.check_features import check_features
+from lifelong_rl.envs.check_features import check_features, check_returning
 from lifelong_rl.envs.check_known_reward import check_known_reward
 from lifelong_rl.envs.check_pictures import check_pictures
 from lifelong_rl.envs.check_rules import (
@@ -39,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     check_refusing,
     check_determinism,
     check_default,
+    check_returning,
     check_isolation,
     check_replay,
     check_vectorised,
@@ -77,6 +78,8 @@ def check_task_env(family_or_name: type[TaskEnv] | str, *, seed: int = 0, n_step
     - determinism: the same seed, task and actions give the same trajectory bit for bit, in the same instance after
       another task and in a new one, without drawing from the global generators of numpy and Python;
     - default: an environment that was told no task plays the default one, and comes back to it unchanged;
+    - returning: after each feature's low and high value (or each choice), the default task, and a drawn one, play in
+      that instance as in a new one, bit for bit: no value leaves anything behind;
     - isolation: two instances in one process that play different tasks do not influence each other;
     - replay: ``replay(seed, tasks, actions)`` in a new instance leads, across the end of an episode, to the same
       state: observations, generator, and what follows agree bit for bit;

@@ -1,4 +1,4 @@
-"""The rule of :func:`lifelong_rl.envs.check_task_env` that every feature does something."""
+"""The rules of :func:`lifelong_rl.envs.check_task_env` on features: each does something and leaves nothing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 from lifelong_rl.envs.check_case import Case, TaskEnvError
 from lifelong_rl.envs.space import Feature, Value
 from lifelong_rl.envs.task_env import TaskEnv
-from lifelong_rl.envs.trajectory import play
+from lifelong_rl.envs.trajectory import first_difference, play
 
 _N_DRAWN_SETTINGS = 64  # some features act only where several others let them; most show in the first setting
 _N_FIRST_SETTINGS = 10  # that are tried with held actions, too, before all others
 _N_HELD_STEPS = 600
 _HELD_FOR = 10
+_N_VISITING_STEPS = 20
 _MOST_INTEGERS = 6  # an integer feature with more values is tried like a real one
 
 
@@ -70,3 +71,26 @@ def _telling_values(feature: Feature) -> list[Value]:
     default = feature.to_unit(feature.default)
     probes = [unit for unit in (0.0, 0.5, 1.0) if abs(unit - default) > 0.1]  # nearer ones may well look the same
     return [feature.default, *feature.from_unit(np.array(probes))]
+
+
+def check_returning(case: Case) -> None:
+    """Returning: after any value of a feature, another task plays as in a new instance."""
+    env, (default, drawn, _) = case.make_plain(), case.tasks
+    actions = case.actions(env, case.n_steps)
+    for task in (default, drawn):
+        anew = play(case.make_plain(), actions, seed=case.seed, task=task)
+        for feature in case.space.features:
+            for value in _outermost_values(feature):
+                visited = case.space.task({**task.params, feature.name: value})
+                play(env, actions[:_N_VISITING_STEPS], seed=case.seed + 1, task=visited)
+                returned = play(env, actions, seed=case.seed, task=task)
+                if returned != anew:
+                    raise TaskEnvError(
+                        f"a task must leave nothing behind: after {feature.name}={value!r} was played, {task.params} "
+                        f"plays differently than in a new instance, from {first_difference(anew, returned)}. "
+                        "Let apply_task set everything that any task sets."
+                    )
+
+
+def _outermost_values(feature: Feature) -> list[Value]:
+    return list(feature.choices) if feature.kind == "category" else feature.from_unit(np.array([0.0, 1.0]))

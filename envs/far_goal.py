@@ -11,6 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.actions import numbers_of
+from lifelong_rl.envs.asked import task_count
 from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREEN, LIGHT_GREY, WHITE, Canvas
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
@@ -120,6 +121,7 @@ class FarGoal(TaskEnv):
 
         A sunflower (Vogel 1979): the i-th of n lies at 8 m * sqrt((i + 0.5) / n), the golden angle further on.
         """
+        n = task_count(n)
         golden = math.pi * (3.0 - math.sqrt(5.0))
         tasks = []
         for i in range(n):

@@ -18,7 +18,7 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.gymnasium_spaces import action_kind, checked_action, observations_of
-from lifelong_rl.envs.gymnasium_targets import Argument, Target
+from lifelong_rl.envs.gymnasium_targets import Argument, Target, targets_of
 from lifelong_rl.envs.lookup import MissingExtraError
 from lifelong_rl.envs.mujoco.model_field import ModelField, has_model, recompute_constants
 from lifelong_rl.envs.mujoco.pictures import SET_OPENGL, has_opengl
@@ -78,6 +78,13 @@ class GymnasiumFamily(TaskEnv):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "features" in vars(cls):
+            if not isinstance(cls.features, Mapping):
+                raise ValueError(
+                    f"{cls.__name__} declares its features as {{Feature.real(...): Attribute(...)}}, found "
+                    f"{cls.features!r}."
+                )
+            for feature, targets in cls.features.items():
+                targets_of(feature, targets)
             cls.task_space = TaskSpace(_with_hyphens(cls.__name__), list(cls.features))
 
     def __init__(
@@ -120,6 +127,8 @@ class GymnasiumFamily(TaskEnv):
         for name in ("env_id", "features"):
             if not hasattr(cls, name):
                 raise ValueError(f"{cls.__name__} must declare {name}, as every GymnasiumFamily does.")
+        if not cls.features:
+            raise ValueError(f"{cls.__name__} must declare at least one feature, found features = {cls.features!r}.")
         try:
             spec = copy.deepcopy(gymnasium.spec(cls.env_id))
             spec.max_episode_steps, spec.order_enforce = None, False  # a TaskEnv has both
@@ -227,7 +236,7 @@ class GymnasiumFamily(TaskEnv):
         self._targets = [
             (feature.name, target, target.read(env.unwrapped))
             for feature, targets in self.features.items()
-            for target in (targets if isinstance(targets, tuple) else (targets,))
+            for target in targets_of(feature, targets)
         ]
 
     def _check_defaults(self) -> None:

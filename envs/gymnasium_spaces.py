@@ -42,8 +42,12 @@ def checked_action(action: Any, space: spaces.Space[Any]) -> Any:
     if isinstance(space, spaces.Discrete):
         return choice_of(action, int(space.n), int(space.start))
     if isinstance(space, spaces.Box):
-        return np.clip(array_of(action, space.shape, space.dtype), space.low, space.high)
-    array = np.asarray(action, space.dtype)
-    if array not in space:
-        raise ValueError(f"an action must lie in {space}, found {action!r}.")
-    return array
+        # As doubles until they are clipped: a large number has no place in the space's own type
+        return np.clip(array_of(action, space.shape), space.low, space.high).astype(space.dtype)
+    try:
+        array = np.asarray(action)
+    except ValueError:  # rows of different lengths
+        array = np.array(None)
+    if array.dtype.kind not in "iub" or array not in space:
+        raise ValueError(f"an action must be whole numbers in {space}, found {action!r}.")
+    return array.astype(space.dtype)

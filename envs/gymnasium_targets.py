@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.envs.registration import load_env_creator
 
 from lifelong_rl.envs.lookup import unknown_name
+from lifelong_rl.envs.space import Feature
 
 _ABSENT = object()
 _PLAIN = (bool, int, float, str, np.generic)
@@ -83,6 +84,22 @@ class Argument:
 
     def write(self, env: Any, value: Any, own: Any) -> None:
         """Do nothing: the environment was made with the value."""
+
+
+def targets_of(feature: Any, targets: Any) -> tuple[Target, ...]:
+    """Give where a declared feature goes as a tuple; ValueError where the declaration is none."""
+    if not isinstance(feature, Feature):
+        raise ValueError(
+            f"a family declares its features as {{Feature.real(...): Attribute(...)}}, found the key {feature!r}."
+        )
+    places = targets if isinstance(targets, tuple) else (targets,)
+    for place in places:
+        if isinstance(place, type) or not (hasattr(place, "read") and hasattr(place, "write")):
+            raise ValueError(
+                f"feature {feature.name!r} goes to an Attribute, an Argument or a ModelField, or a tuple of them, "
+                f"found {place!r}: write Attribute('name') for an attribute of that name."
+            )
+    return places
 
 
 def creator_of(spec: Any) -> Callable[..., gymnasium.Env[Any, Any]]:

@@ -10,10 +10,10 @@ from types import ModuleType
 from typing import Any
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
+def unknown_name(kind: str, name: Any, known: Iterable[str]) -> ValueError:
     """Give the error for a misspelt name: what was found, the nearest known name, and all known names."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f" did you mean {near[0]!r}?" if near else ""
     return ValueError(f"unknown {kind} {name!r};{hint} known: {', '.join(known) or 'none'}.")
 
@@ -22,8 +22,12 @@ def resolve(kind: str, name: str, built_in: Mapping[str, str]) -> Any:
     """Give the object that ``name`` stands for.
 
     name: a key of ``built_in`` (whose values are ``"package.module:Object"``), or such an import path itself.
-    Raises ValueError for an unknown name, and for a plug-in that does not import or lacks the object.
+    Raises ValueError for what is no string, for an unknown name, and for a plug-in that does not import or lacks the
+    object.
     """
+    if not isinstance(name, str):
+        example = next(iter(built_in), "package.module:Class")
+        raise ValueError(f"the {kind} is named by a string, such as {example!r}, found {name!r}.")
     path = built_in.get(name)
     if path is None:
         if ":" not in name:

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.actions import choice_of
+from lifelong_rl.envs.asked import task_count, whole_number
 from lifelong_rl.envs.drawing import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, RED, WHITE, Canvas, Colour
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
@@ -71,7 +72,7 @@ class BitStream(TaskEnv):
         self.check_action_kind(actions)
         if not 0 <= history < MOST:
             raise ValueError(f"history, the earlier bits to show, must lie in 0 .. {MOST - 1}, found {history!r}.")
-        if max_episode_steps < MOST:
+        if whole_number("max_episode_steps", max_episode_steps, 1) < MOST:
             raise ValueError(
                 f"max_episode_steps must be at least {MOST}, or questions about so many bits would never come; "
                 f"found {max_episode_steps!r}."
@@ -149,7 +150,7 @@ class BitStream(TaskEnv):
         """Give the first ``n`` of: single-head with n = 2, 3, ... 32, then multi-head with n = 3, ... 32."""
         settings = [("single", i, 0) for i in range(FEWEST, MOST + 1)]
         settings += [("multi", i, 1) for i in range(FEWEST + 1, MOST + 1)]
-        if not 1 <= n <= len(settings):
+        if not 1 <= task_count(n) <= len(settings):
             raise ValueError(f"{cls.task_space.family} has 1 to {len(settings)} standard tasks, found n={n}.")
         return [cls.task_space.task({"n": i, "multi_head": m}, name=f"{kind}-{i}") for kind, i, m in settings[:n]]
 

@@ -102,8 +102,8 @@ class MetaWorld(TaskEnv):
         self.check_action_kind(actions)
         _check_choice("reward", reward, get_args(RewardVersion))
         _check_choice("success_at", success_at, get_args(SuccessAt))
-        self._classes, mujoco = _import_meta_world()
-        self._pictures = ModelPictures(mujoco)
+        self._classes = _import_meta_world()
+        self._pictures = ModelPictures()
         self._reward, self._success_at = reward, success_at
         self._simulations: dict[str, Any] = {}
         self._ranges: dict[str, spaces.Box] = {}
@@ -197,8 +197,8 @@ def _shrunk(ranges: spaces.Box, spread: float, index: int = 0, fraction: float =
     return spaces.Box(low, high, dtype=np.float64)
 
 
-def _import_meta_world() -> tuple[Mapping[str, Any], Any]:
-    """Give Meta-World's classes by name, and the module mujoco.
+def _import_meta_world() -> Mapping[str, Any]:
+    """Give Meta-World's classes by name.
 
     Raises MissingExtraError where Meta-World, or a MuJoCo that fits it, is not installed.
     """
@@ -207,7 +207,7 @@ def _import_meta_world() -> tuple[Mapping[str, Any], Any]:
         _check_mujoco()
     require_extra("metaworld", "metaworld", why)
     classes: Mapping[str, Any] = importlib.import_module("metaworld.env_dict").ALL_V3_ENVIRONMENTS
-    return classes, importlib.import_module("mujoco")
+    return classes
 
 
 def _check_mujoco() -> None:

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.actions import choice_of, numbers_of
+from lifelong_rl.envs.asked import task_count
 from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREEN, WHITE, Canvas
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
@@ -136,7 +137,7 @@ class PointGoal(TaskEnv):
 
         They are named "east", "north", "west", "south" where they are these (n = 1, 2, 4), else "goal-72deg".
         """
-        return [_circle_task(cls.task_space, i, n) for i in range(n)]
+        return [_circle_task(cls.task_space, i, n) for i in range(task_count(n))]
 
 
 def _circle_task(space: TaskSpace, index: int, n: int) -> Task:

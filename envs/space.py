@@ -206,7 +206,7 @@ class TaskSpace:
 
     def decode(self, unit: ArrayLike, name: str = "") -> Task:
         """Give the task at one point of the unit cube, shape (d,)."""
-        point = np.asarray(unit, dtype=np.float64)
+        point = _real_numbers(unit)
         if point.shape != (self.dimension,):
             raise ValueError(
                 f"a point of the task space of {self.family!r} has shape ({self.dimension},), found {point.shape}."
@@ -239,7 +239,7 @@ class TaskSpace:
 
     def check_points(self, units: ArrayLike) -> NDArray[np.float64]:
         """Give ``units`` as a float array of shape (n, d); ValueError where shape or range are wrong."""
-        points = np.asarray(units, dtype=np.float64)
+        points = _real_numbers(units)
         if points.ndim != 2 or points.shape[1] != self.dimension:
             raise ValueError(
                 f"points of the task space of {self.family!r} have shape (n, {self.dimension}), found {points.shape}."
@@ -403,6 +403,19 @@ def is_in_unit_cube(points: NDArray[np.float64]) -> bool:
         if not 0.0 <= coordinate <= 1.0:
             return False
     return True
+
+
+def _real_numbers(coordinates: ArrayLike) -> NDArray[np.float64]:
+    """Give coordinates as an array of floats; ValueError where they are none, complex numbers included."""
+    if type(coordinates) is np.ndarray and coordinates.dtype.char == "d":  # a double: quick, as teachers do so often
+        return coordinates
+    try:
+        array = np.asarray(coordinates)
+        if array.dtype.kind in "fiub":
+            return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError):  # rows of different lengths
+        pass
+    raise ValueError(f"a point of a task space is an array of real numbers, found {coordinates!r}.")
 
 
 def _new_task(family: str, names: tuple[str, ...], values: tuple[Value, ...], unit: tuple[float, ...]) -> Task:

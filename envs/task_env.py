@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.asked import named_task, seed_or_none, task_count, whole_number
 from lifelong_rl.envs.space import Task, TaskSpace, Value
 
 TaskLike: TypeAlias = Task | Mapping[str, Any] | Sequence[float] | NDArray[np.floating[Any]]
@@ -82,8 +83,7 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
         observe_task: "vector" appends the task's point of the unit cube to the observation (a Box of shape (m,)),
             "one-hot" the index of the task among ``tasks``; episodes then start with the first of them.
         """
-        if self.max_episode_steps < 1:
-            raise ValueError(f"max_episode_steps must be at least 1, found {self.max_episode_steps!r}.")
+        self.max_episode_steps = whole_number("max_episode_steps", self.max_episode_steps, 1)
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', found {render_mode!r}.")
         if observe_task not in ("none", "vector", "one-hot"):
@@ -134,6 +134,7 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
 
         Here they are the first ``n`` of :attr:`named_tasks`, and then a fixed uniform sample.
         """
+        n = task_count(n)
         named = [cls.task_space.task(params, name=name) for name, params in cls.named_tasks.items()][:n]
         n_drawn = n - len(named)
         units = cls.task_space.sample(n_drawn, np.random.default_rng(n_drawn))
@@ -154,8 +155,8 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
 
     def queue_task(self, task: TaskLike, seed: int | None = None) -> None:
         """Hold a task (and a seed) for the next reset that names none, a vector environment's own included."""
-        self._queued_task = self.as_task(task)
-        self._queued_seed = seed
+        checked, seed = self.as_task(task), seed_or_none(seed)
+        self._queued_task, self._queued_seed = checked, seed
 
     def as_task(self, task: TaskLike) -> Task:
         """Give ``task`` (a Task, features by name, or a point of the unit cube) as a checked Task."""
@@ -163,20 +164,28 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
             return self.task_space.check(task)
         if isinstance(task, Mapping):
             return self.task_space.task(task)
+        if isinstance(task, str):
+            raise ValueError(
+                "a task is given as a Task, as features by name, or as a point of the unit cube, found the string "
+                f"{task!r}; standard_tasks(n) gives the tasks that have names."
+            )
         return self.task_space.decode(task)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start an episode of ``options["task"]``, else of the queued task, else of the current one."""
-        if options is not None and options.get("task") is not None:
-            task = self.as_task(options["task"])
+        """Start an episode of ``options["task"]``, else of the queued task, else of the current one.
+
+        Raises ValueError for another option than "task", and for what is no task of the family.
+        """
+        named = None if options is None else named_task(options)
+        if named is not None:
+            task = self.as_task(named)
+            super().reset(seed=seed)
         else:
             task = self._queued_task or self.task
-            if seed is None:
-                seed = self._queued_seed
+            super().reset(seed=self._queued_seed if seed is None else seed)  # first, as it may refuse the seed
             self._queued_task, self._queued_seed = None, None
-        super().reset(seed=seed)
         if task is not self.task or not self._is_task_applied:
             self._take_over(task)
         self._episode_steps = 0
@@ -187,7 +196,9 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
         return observation, {"task": task}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Play one step of the current episode."""
+        """Play one step of the current episode; RuntimeError before the first reset."""
+        if not self._is_task_applied:
+            raise RuntimeError("no episode is under way: call reset() before step().")
         observation, reward, terminated = self.advance(action)
         self._episode_steps += 1
         self._episode_return += reward

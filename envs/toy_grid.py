@@ -11,6 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lifelong_rl.envs.actions import numbers_of
+from lifelong_rl.envs.asked import task_count
 from lifelong_rl.envs.drawing import BLUE, GREEN, GREY, LIGHT_GREY, RED, Canvas, Colour
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.task_env import ActionKind, Observation, ObserveTask, RenderMode, TaskEnv
@@ -97,6 +98,7 @@ class ToyGrid(TaskEnv):
 
         So 100 tasks of the plane are the cells of a learner with 10 cells an axis; their success rate is its mastery.
         """
+        n = task_count(n)
         per_axis = round(n ** (1.0 / cls.n_relevant))
         if per_axis**cls.n_relevant != n:
             return super().standard_tasks(n)

@@ -133,8 +133,6 @@ class BatchedTaskEnv(TaskEnv):
 
     def advance(self, action: Any) -> tuple[Observation, float, bool]:
         """Play one step; gives observation, reward, and whether a terminal state was reached."""
-        if self.state is None:
-            raise RuntimeError("no episode is under way: call reset() before step().")
         physics = self.present_physics
         self.state, reward, terminated = self.move(self.state, self.action_reader.one(action), physics, FLOATS)
         return np.array(self.observe(self.state, physics, FLOATS), dtype=np.float32), reward, terminated

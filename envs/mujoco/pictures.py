@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lifelong_rl.envs.lookup import require_extra
 from lifelong_rl.envs.task_env import NoPicturesHereError
 
 PICTURE_SIZE = (480, 640)
@@ -25,9 +26,7 @@ SET_OPENGL = (
 class ModelPictures:
     """Draws the simulations of one model; MuJoCo's renderer is made for the first picture."""
 
-    def __init__(self, mujoco: Any):
-        """mujoco: the module, which is imported where it is used."""
-        self._mujoco = mujoco
+    def __init__(self) -> None:
         self._renderer: Any = None
         self._close_renderer: Callable[[], object] = _nothing
 
@@ -45,11 +44,15 @@ class ModelPictures:
         if not has_opengl():  # GLFW would fail, and end the whole process at its next try
             raise NoPicturesHereError(f"MuJoCo cannot draw here (there is no screen). {SET_OPENGL}")
         try:
-            return self._mujoco.Renderer(model, *PICTURE_SIZE)
+            mujoco: Any = require_extra("mujoco", "mujoco", "pictures of a model are MuJoCo's")
+            return mujoco.Renderer(model, *PICTURE_SIZE)
         except Exception as error:  # each backend of OpenGL fails in its own way
             raise NoPicturesHereError(
                 f"MuJoCo cannot draw here ({type(error).__name__}: {error}). {SET_OPENGL}"
             ) from error
+
+    def __reduce__(self) -> tuple[type[ModelPictures], tuple[()]]:
+        return ModelPictures, ()  # a renderer cannot be copied: a copy makes its own
 
     def free(self) -> None:
         """Free the renderer: the next picture may be of another model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
@@ -64,14 +65,19 @@ class MujocoTaskEnv(TaskEnv):
     ):
         """Make the family's spaces; see TaskEnv. max_episode_steps: None stands for :attr:`episode_steps`."""
         self.check_action_kind(actions)
-        self.mujoco: Any = _import_mujoco(type(self).__name__)
-        self._pictures = ModelPictures(self.mujoco)
+        _import_mujoco(type(self).__name__)
+        self._pictures = ModelPictures()
         self.model: Any = None
         self.data: Any = None
         self.action_space = spaces.Box(-self.action_limit, self.action_limit, (self.action_size,), np.float32)
         self.observation_space = spaces.Box(-np.inf, np.inf, (self.observation_size,), np.float32)
         self.max_episode_steps = self.episode_steps if max_episode_steps is None else max_episode_steps
         super().__init__(render_mode=render_mode, observe_task=observe_task, tasks=tasks)
+
+    @property
+    def mujoco(self) -> Any:
+        """The module. No instance keeps it, as what holds a module cannot be pickled or copied."""
+        return sys.modules["mujoco"] if "mujoco" in sys.modules else _import_mujoco(type(self).__name__)
 
     @classmethod
     def make_vector(

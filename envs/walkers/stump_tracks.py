@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 
+from lifelong_rl.envs.asked import task_count
 from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.envs.walkers.simulation import WalkerTaskEnv
 from lifelong_rl.envs.walkers.track import GROUND, N_STEPS, STEP, Box, Track
@@ -65,6 +66,7 @@ class StumpTracks(WalkerTaskEnv):
 
         So 100 tasks are a grid of 10 heights by 10 spacings, ends included, as in TeachMyAgent (Romac et al. 2021).
         """
+        n = task_count(n)
         per_axis = math.isqrt(n)
         if n < 4 or per_axis**2 != n:
             return super().standard_tasks(n)

@@ -225,7 +225,7 @@ def test_what_cannot_be_reset_or_stepped_is_said():
         ("point-mass", np.array([[0.0, 0.0], [0.0, np.nan], [0.0, 0.0]]), "must be finite, found .* for instance 1"),
         ("point-mass", np.full((3, 2), np.inf), "must be finite, found .* for instance 0"),
         ("point-mass", np.zeros((3, 3)), r"have the shape \(3, 2\), found \(3, 3\)"),
-        ("point-mass", [["a", "b"]] * 3, "must be an array of numbers"),
+        ("point-mass", [["a", "b"]] * 3, "must be an array of real numbers"),
     ],
 )
 def test_actions_that_mean_nothing_are_refused_and_nobody_moves(name, actions, message):

@@ -137,6 +137,19 @@ class RemembersTheTaskBefore(Slide):
         self.slide += 0.1 * before
 
 
+class KeepsWhatTheFastestSet(Slide):
+    push = 0.0
+
+    def apply_task(self, params):
+        super().apply_task(params)
+        if params["speed"] == 0.5:
+            self.push = 0.1
+
+    def advance(self, action):
+        self.slide += self.push
+        return super().advance(action)
+
+
 class ForgetsItsTask(Slide):
     def reset(self, *, seed=None, options=None):
         if (options or {}).get("task") is None and self._queued_task is None:
@@ -243,6 +256,7 @@ class NoTaskSpace(Slide):
         (DrawsInVain, "drew from a global generator"),
         (CountsForever, "check_env failed|same"),
         (RemembersTheTaskBefore, "must play|same"),
+        (KeepsWhatTheFastestSet, r"must leave nothing behind: after speed=0.5 was played, \{.*\} plays differently"),
         (ForgetsItsTask, "must stay for later resets"),
         (DropsTheQueue, "a queued task must wait"),
         (QueueWinsOverNames, "a reset that names a task must play it"),

@@ -140,10 +140,13 @@ def test_numbers_of_another_shape_are_refused(bad):
         array_of(bad, (2,))
 
 
-@pytest.mark.parametrize("bad", ["ab", np.array(["a", "b"]), [0.5, "b"], [0.5, None, [1.0]], {}])
+@pytest.mark.parametrize(
+    "bad",
+    ["ab", np.array(["a", "b"]), [0.5, "b"], [0.5, None, [1.0]], {}, np.array([0.5, 1j]), [0.5, 1j], [10**400, 0.0]],
+)
 def test_what_is_no_array_of_numbers_is_refused(bad):
     for read in (lambda: numbers_of(bad, BOUNDS), lambda: array_of(bad, (2,))):
-        with pytest.raises(ValueError, match="a continuous action must be an array of numbers, found"):
+        with pytest.raises(ValueError, match="a continuous action must be an array of real numbers, found"):
             read()
 
 
@@ -156,6 +159,7 @@ def test_numbers_that_are_not_finite_are_refused(bad):
 
 
 def test_numbers_beyond_their_bounds_are_clipped():
+    assert numbers_of([10**30, -(10**30)], BOUNDS) == [1.0, -1.0]
     for action in (np.array([-3.0, 0.25], dtype=np.float32), [-3, 0.25], (np.float64(-3.0), 0.25)):
         assert numbers_of(action, BOUNDS) == [-1.0, 0.25]
     assert numbers_of(np.array([2, -2]), ((0.0, 1.0), (-2.0, 2.0))) == [1.0, -2.0]

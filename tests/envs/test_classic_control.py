@@ -187,7 +187,7 @@ def test_actions_that_mean_nothing_are_refused():
         (CartPolePhysics(), -1, "must lie in 0"),
         (PendulumPhysics(), np.zeros(2), r"must have the shape \(1,\), found \(2,\)"),
         (PendulumPhysics(), 0.5, r"must have the shape \(1,\), found \(\)"),
-        (PendulumPhysics(), ["up"], "must be an array of numbers"),
+        (PendulumPhysics(), ["up"], "must be an array of real numbers"),
     ],
 )
 def test_an_action_of_another_kind_is_refused(env, action, message):

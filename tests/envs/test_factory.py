@@ -41,6 +41,9 @@ def test_a_plug_in_is_found_by_its_import_path():
         ("no_such_module:Env", "does not import: ModuleNotFoundError"),
         ("lifelong_rl.envs.point_goal:PointGaol", "did you mean 'PointGoal'"),
         ("lifelong_rl.envs.space:TaskSpace", "must be a subclass of lifelong_rl.envs.TaskEnv"),
+        (3, "environment family is named by a string, such as 'acrobot', found 3"),
+        (PointGoal, "is named by a string, .* found <class"),
+        (None, "is named by a string"),
         ("lifelong_rl.envs.factory:make", "must be a subclass of lifelong_rl.envs.TaskEnv"),
     ],
 )

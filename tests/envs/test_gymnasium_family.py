@@ -10,6 +10,7 @@ from gymnasium.wrappers import FlattenObservation
 
 from lifelong_rl.envs import Argument, Attribute, Feature, GymnasiumFamily, TaskEnvError, check_task_env, family, make
 from lifelong_rl.envs.classic_control import CartPolePhysics
+from lifelong_rl.envs.gymnasium_spaces import checked_action
 from lifelong_rl.envs.task_env import NoPicturesHereError
 from lifelong_rl.envs.trajectory import play
 
@@ -267,9 +268,16 @@ def test_actions_out_of_range_are_clipped_and_those_without_meaning_refused():
     with pytest.raises(ValueError, match=r"an action must have the shape \(1,\), found \(2,\)"):
         env.step(np.zeros(2))
 
+    for large in ([1e300], [10**30], np.array([np.finfo(np.float64).max])):
+        env.reset(seed=0)
+        other.reset(seed=0)
+        np.testing.assert_array_equal(env.step(large)[0], other.step(np.array([2.0], np.float32))[0])
+    with pytest.raises(ValueError, match="must be an array of real numbers, found"):
+        env.step(np.array([1j]))
+
     car = MountainCar()
     car.reset(seed=0)
-    for action in (3, -1, 0.5, np.nan, np.zeros(2)):
+    for action in (3, -1, 0.5, np.nan, np.zeros(2), 10**30, 10**400, 1j):
         with pytest.raises(ValueError, match=r"a discrete action must lie in 0 \.\. 2, found"):
             car.step(action)
 
@@ -295,6 +303,27 @@ MISTAKES = {
         {"features": {Feature.real("speed", 0.0, 1.0, 0.5): Attribute("speed")}},
         "is computed by the environment",
     ),
+    "a string for an attribute": (
+        {"features": {Feature.real("drift", 0.0, 1.0, 0.5): "drift"}},
+        r"feature 'drift' goes to an Attribute, an Argument or a ModelField, .* found 'drift'",
+    ),
+    "a string among several places": (
+        {"features": {Feature.real("drift", 0.0, 1.0, 0.5): (Argument("drift"), "drift")}},
+        "feature 'drift' goes to an Attribute, an Argument or a ModelField, .* found 'drift'",
+    ),
+    "a class for an attribute": (
+        {"features": {Feature.real("drift", 0.0, 1.0, 0.5): Attribute}},
+        "feature 'drift' goes to an Attribute, an Argument or a ModelField, .* found <class",
+    ),
+    "a name for a feature": (
+        {"features": {"drift": Attribute("drift")}},
+        "a family declares its features as .* found the key 'drift'",
+    ),
+    "a list of features": (
+        {"features": [Feature.real("drift", 0.0, 1.0, 0.5)]},
+        "Declared declares its features as .* found",
+    ),
+    "no feature": ({"features": {}}, "Declared must declare at least one feature"),
     "no such environment": ({"env_id": "lifelong_rl/Drfit-v0"}, "env_id of Declared is no registered environment"),
     "no returns": ({"worst_return": 10.0}, "needs worst_return < best_return, found 10.0 and 10.0"),
     "no threshold": (
@@ -327,6 +356,16 @@ def test_a_family_without_returns_says_what_to_declare():
 def test_a_family_that_lacks_a_declaration_says_which(missing, attributes):
     with pytest.raises(ValueError, match=f"Half must declare {missing}"):
         type("Half", (GymnasiumFamily,), attributes)()
+
+
+def test_several_choices_at_once_are_whole_numbers_in_their_space():
+    binary, several = spaces.MultiBinary(2), spaces.MultiDiscrete([2, 3])
+    for action in ([0, 1], np.array([1, 0], np.uint8), [True, False]):
+        assert checked_action(action, binary) in binary and checked_action(action, several) in several
+    for bad in ([0.5, 0], [256, 257], [np.nan, 0], [1j, 0], 10**30, [10**30, 0], ["a", "b"], [[1], [1, 2]], None):
+        for space in (binary, several):
+            with pytest.raises(ValueError, match=r"an action must be whole numbers in Multi.*, found"):
+                checked_action(bad, space)
 
 
 def test_a_choice_may_be_a_boolean_argument():

@@ -1,5 +1,8 @@
 """What holds for every family that is one of Gymnasium's on MuJoCo: by default it is Gymnasium's, bit for bit."""
 
+import copy
+import pickle
+
 import gymnasium
 import mujoco
 import numpy as np
@@ -108,3 +111,23 @@ def test_wrong_tasks_are_refused(name):
         env.reset(options={"task": {first.name: first.high + 1.0}})
     with pytest.raises(ValueError, match="half-cheetah"):
         env.reset(options={"task": family("half-cheetah").task_space.default})
+
+
+@pytest.mark.parametrize(
+    "copied", [lambda env: pickle.loads(pickle.dumps(env)), copy.deepcopy], ids=["pickle", "deep"]
+)
+@pytest.mark.parametrize("name", [*FAMILIES, "half-cheetah", "pusher"])
+def test_a_copy_goes_on_identically_in_the_middle_of_an_episode(name, copied):
+    env = make(name)
+    copied(env)  # before the first reset, too
+    actions = small_actions(env, 3, 40)
+    env.reset(seed=0)
+    for action in actions[:7]:
+        env.step(action)
+
+    other = copied(env)
+
+    for action in actions[7:]:
+        (one, *rest, _), (two, *other_rest, _) = env.step(action), other.step(action)
+        np.testing.assert_array_equal(one, two)
+        assert rest == other_rest

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 Bounds: TypeAlias = Sequence[tuple[float, float]]
 """The least and the largest of each number of an action."""
+_FEW = 64  # numbers that Python looks through in less time than numpy takes to begin
 
 
 def choice_of(action: Any, n: int, start: int = 0) -> int:
@@ -50,24 +51,63 @@ def array_of(action: Any, shape: tuple[int, ...], dtype: DTypeLike = np.float64)
     return array
 
 
+def choices_of(
+    actions: Any, n: int, n_choices: int, start: int = 0, ignored: NDArray[np.bool_] | None = None
+) -> NDArray[Any]:
+    """Give the discrete actions of n instances, each one of ``n_choices`` from ``start``, as an array of shape (n,).
+
+    ignored: instances, shape (n,), whose action goes unused and may be any whole number. ValueError says what is
+    wrong, and for which instance.
+    """
+    choices = np.asarray(actions)
+    if choices.shape != (n,) or choices.dtype.kind not in "iu":
+        raise ValueError(
+            f"the discrete actions of {n} instances are whole numbers of shape ({n},), found shape "
+            f"{choices.shape} and type {choices.dtype}."
+        )
+    if n <= _FEW:
+        numbers = choices.tolist()
+        if start <= min(numbers) and max(numbers) < start + n_choices:
+            return choices
+    elif not start and choices.astype(np.uint64).max() < n_choices:  # unsigned, negative ones are the largest
+        return choices
+    wrong = (choices < start) | (choices >= start + n_choices)
+    if ignored is not None:
+        choices, wrong = np.where(ignored, start, choices), wrong & ~ignored
+    if wrong.any():
+        i = int(wrong.argmax())
+        raise ValueError(
+            f"a discrete action must lie in {start} .. {start + n_choices - 1}, found {choices[i]} for instance {i}."
+        )
+    return choices
+
+
 def rows_of(
     actions: Any, shape: tuple[int, ...], ignored: NDArray[np.bool_] | None = None, dtype: DTypeLike | None = None
 ) -> NDArray[Any]:
-    """Give the continuous actions of n instances as a finite array of shape (n, d); ValueError where they are none.
+    """Give the continuous actions of n instances as a finite array of shape (n, ...); ValueError where they are none.
 
     ignored: instances, shape (n,), whose action goes unused and may be anything of the right shape.
     """
-    rows = as_array(actions, dtype)
+    is_ready = dtype is None and type(actions) is np.ndarray and actions.dtype.kind == "f"
+    rows = actions if is_ready else as_array(actions, dtype)
     if rows.shape != shape:
         raise ValueError(f"actions must have the shape {shape}, found {rows.shape}.")
-    if not np.isfinite(rows).all():
-        wrong = ~np.isfinite(rows).all(axis=1)
+    if not _are_finite(rows):
+        wrong = ~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
         if ignored is not None:
-            rows, wrong = np.where(ignored[:, None], 0.0, rows), wrong & ~ignored
+            rows, wrong = rows.copy(), wrong & ~ignored
+            rows[ignored] = 0
         if wrong.any():
             i = int(wrong.argmax())
             raise ValueError(f"actions must be finite, found {rows[i]} for instance {i}.")
     return rows
+
+
+def _are_finite(rows: NDArray[Any]) -> bool:
+    if rows.size <= _FEW:
+        return isfinite(sum(rows.ravel().tolist()))  # False, too, where only the sum is too large: look at each then
+    return bool(np.isfinite(rows).all())
 
 
 def as_array(action: Any, dtype: DTypeLike | None = np.float64) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from lifelong_rl.envs.check_vector_kinds import (
     Event,
     GymnasiumVector,
     SB3Vector,
+    TaskedVector,
     Vector,
     last_info,
     reset_event,
@@ -22,6 +23,7 @@ from lifelong_rl.envs.check_vector_kinds import (
 )
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import TaskEnv
+from lifelong_rl.envs.task_vector import TaskVectorEnv
 
 _LONGEST_EPISODE = 30  # where the constructor can shorten episodes: the rule plays past two ends in each kind
 _N_LAST_STEPS = 3  # that are played after the second end
@@ -89,9 +91,14 @@ def _kinds(case: Case, short: dict[str, int], n: int) -> Iterator[tuple[str, Cal
     yield "Stable-Baselines3's DummyVecEnv", lambda: SB3Vector(DummyVecEnv(list(makers)))
     yield "TaskVecEnv", lambda: SB3Vector(TaskVecEnv(list(makers)))
     options = case.options | short
-    if make_vector := getattr(case.cls, "make_vector", None):
-        for mode in AutoresetMode:
-            yield f"its own vector, autoreset mode {mode.name}", partial(_in_its_own, make_vector, n, mode, options)
+    make_vector = getattr(case.cls, "make_vector", None)
+    for mode in AutoresetMode:
+        if make_vector:
+            make_own = partial(make_vector, n, autoreset_mode=mode, **options)
+            yield f"its own vector, autoreset mode {mode.name}", partial(_taking_tasks, make_own, mode)
+        else:
+            make_ours = partial(TaskVectorEnv, makers, autoreset_mode=mode)
+            yield f"TaskVectorEnv, autoreset mode {mode.name}", partial(_taking_tasks, make_ours, mode)
     if make_sb3 := getattr(case.cls, "make_sb3", None):
         yield "its own vector for Stable-Baselines3", lambda: SB3Vector(make_sb3(n, **options))
 
@@ -101,9 +108,8 @@ def _in_gymnasium(makers: list[Callable[[], TaskEnv]], mode: AutoresetMode) -> V
     return GymnasiumVector(vector, mode, [env.get_wrapper_attr("queue_task") for env in vector.envs])
 
 
-def _in_its_own(make_vector: Callable[..., Any], n: int, mode: AutoresetMode, options: dict[str, Any]) -> Vector:
-    vector = make_vector(n, autoreset_mode=mode, **options)
-    return GymnasiumVector(vector, mode, [partial(vector.queue_task, index=i) for i in range(n)])
+def _taking_tasks(make_vector: Callable[[], Any], mode: AutoresetMode) -> Vector:
+    return TaskedVector(make_vector(), mode)
 
 
 def _play_alone(env: TaskEnv, part: Part) -> list[Event]:
@@ -133,9 +139,8 @@ def _n_steps(events: list[Event]) -> int:
 
 def _play_together(vector: Vector, parts: list[Part], n_steps: list[int]) -> list[list[Event]]:
     """Give what each instance shows while all play, until each has shown its number of steps."""
-    for i, part in enumerate(parts):
-        vector.queue(i, part.task, None)
-    shown = [[event] for event in vector.reset([part.seed for part in parts])]
+    started = vector.reset([part.seed for part in parts], [part.task for part in parts])
+    shown = [[event] for event in started]
     for i, part in enumerate(parts):
         if part.queued is not None:
             vector.queue(i, *part.queued)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,8 @@ class Vector(ABC):
         """Queue a task for one instance."""
 
     @abstractmethod
-    def reset(self, seeds: list[int]) -> list[Event]:
-        """Reset all instances; gives an event each."""
+    def reset(self, seeds: list[int], tasks: list[Task]) -> list[Event]:
+        """Reset all instances, each to a task of its own; gives an event each."""
 
     @abstractmethod
     def step(self, actions: Any) -> list[list[Event]]:
@@ -106,10 +107,15 @@ class GymnasiumVector(Vector):
         """Queue a task for one instance."""
         self._queues[index](task, seed)
 
-    def reset(self, seeds: list[int]) -> list[Event]:
-        """Reset all instances; gives an event each."""
-        observations, infos = self._vector.reset(seed=seeds)
-        return [reset_event(observations[i], info_of(infos, i)) for i in range(len(seeds))]
+    def reset(self, seeds: list[int], tasks: list[Task]) -> list[Event]:
+        """Reset all instances, each to a task that is queued for it; gives an event each."""
+        for i, task in enumerate(tasks):
+            self.queue(i, task, None)
+        return self._started(self._vector.reset(seed=seeds))
+
+    def _started(self, shown: tuple[Any, dict[str, Any]]) -> list[Event]:
+        observations, infos = shown
+        return [reset_event(observations[i], info_of(infos, i)) for i in range(self._vector.num_envs)]
 
     def step(self, actions: Any) -> list[list[Event]]:
         """Step all instances; gives the events of each."""
@@ -144,6 +150,17 @@ class GymnasiumVector(Vector):
         self._vector.close()
 
 
+class TaskedVector(GymnasiumVector):
+    """A Gymnasium vector environment that takes tasks itself, as those of ``make_vector`` do."""
+
+    def __init__(self, vector: Any, mode: AutoresetMode):
+        super().__init__(vector, mode, [partial(vector.queue_task, index=i) for i in range(vector.num_envs)])
+
+    def reset(self, seeds: list[int], tasks: list[Task]) -> list[Event]:
+        """Reset all instances, each to the task that the options name for it; gives an event each."""
+        return self._started(self._vector.reset(seed=seeds, options={"tasks": tasks}))
+
+
 class SB3Vector(Vector):
     """A vector environment of Stable-Baselines3, which resets an instance in the step that ends its episode."""
 
@@ -154,8 +171,10 @@ class SB3Vector(Vector):
         """Queue a task for one instance."""
         self._vector.env_method("queue_task", task, seed, indices=[index])
 
-    def reset(self, seeds: list[int]) -> list[Event]:
-        """Reset all instances; gives an event each."""
+    def reset(self, seeds: list[int], tasks: list[Task]) -> list[Event]:
+        """Reset all instances, each to a task that is queued for it; gives an event each."""
+        for i, task in enumerate(tasks):
+            self.queue(i, task, None)
         self._vector.seed(seeds[0])  # and one more for each next instance, as our parts have it
         observations = self._vector.reset()
         return [reset_event(observations[i], self._vector.reset_infos[i]) for i in range(len(seeds))]

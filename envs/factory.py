@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 
 from lifelong_rl.envs.lookup import construct, resolve
 from lifelong_rl.envs.task_env import TaskEnv
+from lifelong_rl.envs.task_vector import TaskVectorEnv
 from lifelong_rl.envs.vector_tasks import check_count
 
 if TYPE_CHECKING:
@@ -116,9 +117,11 @@ def make_vector(
 ) -> VectorEnv[Any, Any, Any]:
     """Give ``n`` environments of the family ``name`` as one Gymnasium vector environment.
 
-    That is the family's own vector (its ``make_vector``), with a task for each instance at every reset, where it has
-    one: a :class:`~lifelong_rl.envs.batched.BatchedVectorEnv`, or for families on MuJoCo a
-    :class:`~lifelong_rl.envs.mujoco.vector_env.MujocoVectorEnv`. Else it is Gymnasium's ``SyncVectorEnv``.
+    Every reset takes a task for each instance (``options={"tasks": [...]}``), and ``queue_task`` holds some for later
+    ones. Families that have a vector of their own (``make_vector``) give that: a
+    :class:`~lifelong_rl.envs.batched.BatchedVectorEnv`, or on MuJoCo a
+    :class:`~lifelong_rl.envs.mujoco.vector_env.MujocoVectorEnv`. The others are stepped one by one, in a
+    :class:`~lifelong_rl.envs.task_vector.TaskVectorEnv`.
 
     options: go to the constructor of each instance.
     Raises ValueError for ``n`` below 1, an unknown family, or an unknown option.
@@ -128,7 +131,7 @@ def make_vector(
     if native := getattr(cls, "make_vector", None):
         vector: VectorEnv[Any, Any, Any] = native(n, autoreset_mode=mode, **options)
         return vector
-    return SyncVectorEnv([partial(make, name, **options)] * n, autoreset_mode=mode)
+    return TaskVectorEnv([partial(make, name, **options)] * n, autoreset_mode=mode)
 
 
 def _seeds(n: int, seed: int | None) -> list[int] | list[None]:

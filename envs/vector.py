@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,43 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
+from lifelong_rl.envs.action_rows import ActionRows
+from lifelong_rl.envs.space import Task
+from lifelong_rl.envs.task_env import TaskLike
+from lifelong_rl.envs.vector_tasks import checked_tasks_of_each
+
 
 class TaskVecEnv(DummyVecEnv):
     """``DummyVecEnv`` for :class:`TaskEnv` instances: the same steps, and no deep copies.
 
     SB3 deep-copies every info, since an environment might go on writing into the one it gave. A TaskEnv makes a new
     info at each step, and the copies are half of the time that a cheap environment's step takes.
+
+    The tasks of a reset (``set_options([{"task": task}, ...])``) and the actions of a step are checked for all
+    instances before any of them changes.
     """
+
+    def __init__(self, makers: Sequence[Callable[[], Any]]):
+        """makers: one for each instance; each makes a TaskEnv, or a wrapper of one."""
+        super().__init__(list(makers))
+        self._rows = ActionRows(self.action_space, self.num_envs)
+
+    def reset(self) -> NDArray[Any]:
+        """Start episodes of all instances, with the seeds and options that were set."""
+        checked_tasks_of_each(self._options, self._as_task)
+        observations = super().reset()
+        assert isinstance(observations, np.ndarray)  # a TaskEnv's observation is one array
+        return observations
+
+    def _as_task(self, task: TaskLike) -> Task:
+        family: Any = self.envs[0].unwrapped
+        checked: Task = family.as_task(task)
+        family._suffix_of(checked)
+        return checked
+
+    def step_async(self, actions: Any) -> None:
+        """Hold the actions for :meth:`step_wait`, where they mean something."""
+        self.actions = self._rows.check(actions)
 
     def step_wait(self) -> VecEnvStepReturn:
         """Step every environment, and reset those whose episode ended."""

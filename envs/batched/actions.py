@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lifelong_rl.envs.actions import choice_of, numbers_of, rows_of
+from lifelong_rl.envs.actions import choice_of, choices_of, numbers_of, rows_of
 
 
 class ActionReader:
@@ -41,28 +41,8 @@ class ActionReader:
 
         ignored: instances, shape (n,), whose action goes unused and may be anything of the right type.
         """
-        return self._choices(actions, n, ignored) if self._n_choices else self._columns(actions, n, ignored)
-
-    def _choices(self, actions: Any, n: int, ignored: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        choices = np.asarray(actions)
-        if choices.shape != (n,) or choices.dtype.kind not in "iu":
-            raise ValueError(
-                f"the discrete actions of {n} instances are whole numbers of shape ({n},), found shape "
-                f"{choices.shape} and type {choices.dtype}."
-            )
-        # One look at all: as unsigned numbers, negative ones are the largest
-        if choices.astype(np.uint64).max() >= self._n_choices:
-            wrong = (choices < 0) | (choices >= self._n_choices)
-            if ignored is not None:
-                choices, wrong = np.where(ignored, 0, choices), wrong & ~ignored
-            if wrong.any():
-                i = int(wrong.argmax())
-                raise ValueError(
-                    f"a discrete action must lie in 0 .. {self._n_choices - 1}, found {choices[i]} for instance {i}."
-                )
-        return choices
-
-    def _columns(self, actions: Any, n: int, ignored: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+        if self._n_choices:
+            return choices_of(actions, n, self._n_choices, ignored=ignored)
         numbers = rows_of(actions, (n, *self._shape), ignored, np.float64)
         clipped: NDArray[np.float64] = np.minimum(np.maximum(numbers.T, self._low), self._high)
         return clipped

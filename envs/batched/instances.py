@@ -14,7 +14,7 @@ from lifelong_rl.envs.batched.arithmetic import ARRAYS
 from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import Observation, TaskLike
-from lifelong_rl.envs.vector_tasks import check_count
+from lifelong_rl.envs.vector_tasks import check_count, checked_seed, refuse_some_first
 
 
 class Scores(NamedTuple):
@@ -54,9 +54,13 @@ class Instances:
 
     def queue_task(self, i: int, task: TaskLike, seed: int | None = None) -> None:
         """Hold a task (and a seed) for the next reset of instance i that names none."""
+        self._queued[i] = self.as_task(task), checked_seed(seed)
+
+    def as_task(self, task: TaskLike) -> Task:
+        """Give ``task`` as a checked Task; ValueError for one that cannot be played or shown."""
         checked = self.family.as_task(task)
         self.family.suffix_of(checked)  # refused now rather than in the middle of a step
-        self._queued[i] = checked, seed
+        return checked
 
     def rng(self, i: int) -> np.random.Generator:
         """Give the generator of instance i; a fresh one, seeded by the system, where none was seeded."""
@@ -88,7 +92,7 @@ class Instances:
         the queued one, with its seed, else keeps the present one; a seed makes a new generator.
         """
         if self._state_rows is None and len(who) < self.n:
-            raise RuntimeError("no episodes are under way: reset all instances before some of them.")
+            refuse_some_first()
         draws, draw = np.empty((len(who), self.family.n_draws)), self.family.draw_start
         for k, (i, row) in enumerate(zip(who.tolist(), draws, strict=True)):
             if tasks or seeds or self._queued[i]:

@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 
 from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.batched.instances import Instances, Member
+from lifelong_rl.envs.vector_tasks import checked_tasks_of_each
 
 
 class BatchedVecEnv(VecEnv):
@@ -35,12 +36,7 @@ class BatchedVecEnv(VecEnv):
 
     def reset(self) -> NDArray[np.float32]:
         """Start episodes of all instances, with the seeds and options that were set."""
-        family = self.instances.family
-        named = [(options or {}).get("task") for options in self._options]
-        tasks = [None if task is None else family.as_task(task) for task in named]
-        for task in tasks:
-            if task is not None:
-                family.suffix_of(task)  # refused here, before anything changes
+        tasks = checked_tasks_of_each(self._options, self.instances.as_task)
         self.instances.start(np.arange(self.num_envs), tasks, self._seeds)
         self._reset_seeds()
         self._reset_options()

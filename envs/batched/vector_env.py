@@ -14,7 +14,7 @@ from lifelong_rl.envs.batched.family import BatchedTaskEnv
 from lifelong_rl.envs.batched.instances import Instances
 from lifelong_rl.envs.space import Task
 from lifelong_rl.envs.task_env import TaskLike
-from lifelong_rl.envs.vector_tasks import checked_index, named_tasks, refuse_ended
+from lifelong_rl.envs.vector_tasks import checked_reset, queued_seeds, refuse_ended
 
 
 class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
@@ -51,12 +51,9 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
 
         seed: of that reset; without index, instance i gets ``seed + i``.
         """
-        if index is not None:
-            self.instances.queue_task(checked_index(index, self.num_envs), task, seed)
-            return
-        checked = self.instances.family.as_task(task)
-        for i in range(self.num_envs):
-            self.instances.queue_task(i, checked, None if seed is None else seed + i)
+        seeds, checked = queued_seeds(seed, index, self.num_envs), self.instances.as_task(task)
+        for i, own_seed in seeds.items():
+            self.instances.queue_task(i, checked, own_seed)
 
     # Episodes
 
@@ -67,25 +64,12 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
 
         seed: instance i gets ``seed + i``, or its own of a list.
         """
-        options = options or {}
-        seeds = _seeds(seed, self.num_envs)
-        tasks = self._named_tasks(options)
-        mask = _mask(options["reset_mask"], self.num_envs) if "reset_mask" in options else None
-        who = np.arange(self.num_envs) if mask is None else mask.nonzero()[0]
-        chosen = who.tolist()
-        self.instances.start(who, [tasks[i] for i in chosen], [seeds[i] for i in chosen])
+        who, tasks, seeds = checked_reset(seed, options, self.num_envs, self.instances.as_task)
+        self.instances.start(who, tasks, seeds)
         started = np.zeros(self.num_envs, dtype=np.bool_)
         started[who] = True
         self._ended = self._ended & ~started
         return self.instances.observations(), self._task_info(who, started)
-
-    def _named_tasks(self, options: dict[str, Any]) -> list[Task | None]:
-        family = self.instances.family
-        tasks = named_tasks(options, self.num_envs, family.as_task)
-        for task in tasks:
-            if task is not None:
-                family.suffix_of(task)  # refused here, before anything changes
-        return tasks
 
     def step(
         self, actions: NDArray[Any]
@@ -167,24 +151,3 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
     def render(self) -> tuple[Any, ...]:
         """Give a picture of each instance, or None for each without ``render_mode``."""
         return tuple(self.instances.picture(i) for i in range(self.num_envs))
-
-
-def _seeds(seed: int | Sequence[int | None] | None, n: int) -> list[int | None]:
-    if seed is None:
-        return [None] * n
-    if isinstance(seed, int | np.integer):
-        return [int(seed) + i for i in range(n)]
-    if len(seed) != n:
-        raise ValueError(f"a list of seeds must hold one for each of {n} instances, found {len(seed)}.")
-    return list(seed)
-
-
-def _mask(mask: Any, n: int) -> NDArray[np.bool_]:
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:  # TypeError here as SyncVectorEnv
-        found = f"an array of {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise TypeError(f"options['reset_mask'] must be a numpy array of bools, found {found}.")
-    if mask.shape != (n,):
-        raise ValueError(f"options['reset_mask'] must have the shape ({n},), found {mask.shape}.")
-    if not mask.any():
-        raise ValueError("options['reset_mask'] must name at least one instance, found none.")
-    return mask

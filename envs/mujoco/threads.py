@@ -16,8 +16,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from lifelong_rl.envs.actions import rows_of
 from lifelong_rl.envs.task_env import TaskEnv
+from lifelong_rl.envs.vector_tasks import check_count
 
 
 class PlayedAhead(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -25,10 +25,7 @@ class PlayedAhead(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def __init__(self, env: TaskEnv):
         super().__init__(env)
-        self.family_env = env
         self._played: Any = None
-        self.named_task: Any = None
-        """The task of the next reset, where a vector names one for this instance."""
 
     def play(self, action: Any) -> None:
         """Play the step that :meth:`step` will give."""
@@ -41,11 +38,8 @@ class PlayedAhead(gymnasium.Wrapper[Any, Any, Any, Any]):
         return result
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Start an episode, of the task that the vector named where it did."""
+        """Start an episode; a step that was played ahead is none any more."""
         self._played = None
-        if self.named_task is not None:
-            options = {**(options or {}), "task": self.named_task}
-            self.named_task = None
         return self.env.reset(seed=seed, options=options)
 
 
@@ -62,19 +56,17 @@ class StepThreads:
     """
 
     def __init__(self, envs: Sequence[PlayedAhead], n_threads: int):
-        if n_threads < 1:
-            raise ValueError(f"n_threads must be at least 1, found {n_threads}.")
+        check_count(n_threads, "n_threads")
         self._envs, self._n_threads = envs, n_threads
         self._pool = ThreadPoolExecutor(n_threads, "mujoco-step") if n_threads > 1 else None
 
-    def play(self, actions: Any, who: NDArray[np.intp]) -> None:
-        """Play a step of the environments ``who``; ValueError for actions that mean nothing, and then none is."""
-        checked = self._check(actions, who)
+    def play(self, actions: NDArray[Any], who: NDArray[np.intp]) -> None:
+        """Play a step of the environments ``who``. actions: of all environments, checked."""
         if self._pool is None:
-            self._play(checked, who)
+            self._play(actions, who)
             return
         shares = [share for share in np.array_split(who, self._n_threads) if len(share)]
-        futures = [self._pool.submit(self._play, checked, share) for share in shares]
+        futures = [self._pool.submit(self._play, actions, share) for share in shares]
         errors = [error for error in (future.exception() for future in futures) if error is not None]
         if errors:  # only now, as no thread is at work any more
             raise errors[0]
@@ -82,11 +74,6 @@ class StepThreads:
     def _play(self, actions: NDArray[Any], who: NDArray[np.intp]) -> None:
         for i in who.tolist():
             self._envs[i].play(actions[i])
-
-    def _check(self, actions: Any, who: NDArray[np.intp]) -> NDArray[Any]:
-        ignored = np.ones(len(self._envs), dtype=np.bool_)
-        ignored[who] = False
-        return rows_of(actions, (len(self._envs), *(self._envs[0].action_space.shape or ())), ignored)
 
     def close(self) -> None:
         """End the threads."""

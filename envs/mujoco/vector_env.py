@@ -7,22 +7,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from lifelong_rl.envs.mujoco.threads import PlayedAhead, StepThreads, played_ahead
-from lifelong_rl.envs.space import Task
-from lifelong_rl.envs.task_env import TaskEnv, TaskLike
-from lifelong_rl.envs.vector_tasks import checked_index, named_tasks, refuse_ended
+from lifelong_rl.envs.mujoco.threads import StepThreads, played_ahead
+from lifelong_rl.envs.task_env import TaskEnv
+from lifelong_rl.envs.task_vector import TaskVectorEnv
 
 
-class MujocoVectorEnv(SyncVectorEnv):
-    """n instances of a family, each with a model of its own: ``SyncVectorEnv``'s steps and infos, in threads.
-
-    Instance i plays bit for bit as the single environment with its seed. ``reset(options={"tasks": [...]})`` names
-    one task for each instance (None: as if none were named), ``options={"task": ...}`` one for all, and
-    :meth:`queue_task` holds one for the next reset that names none, the automatic ones included.
-    """
+class MujocoVectorEnv(TaskVectorEnv):
+    """``TaskVectorEnv`` whose instances, each with a model of its own, are stepped in threads."""
 
     def __init__(
         self,
@@ -34,56 +28,11 @@ class MujocoVectorEnv(SyncVectorEnv):
         """makers: one for each instance. n_threads: how many of them are stepped at once."""
         super().__init__([partial(played_ahead, make) for make in makers], autoreset_mode=autoreset_mode)
         instances: Any = self.envs
-        self._instances: list[PlayedAhead] = instances
-        self._threads = StepThreads(self._instances, n_threads)
+        self._threads = StepThreads(instances, n_threads)
 
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The task of each instance's present episode."""
-        tasks: tuple[Task, ...] = self.get_attr("task")
-        return tasks
-
-    def queue_task(self, task: TaskLike, seed: int | None = None, index: int | None = None) -> None:
-        """Hold a task for the next reset of instance ``index`` that names none; without index, of every instance.
-
-        seed: of that reset; without index, instance i gets ``seed + i``.
-        """
-        checked = self._instances[0].family_env.as_task(task)
-        for i in range(self.num_envs) if index is None else (checked_index(index, self.num_envs),):
-            own_seed = seed if index is not None or seed is None else seed + i
-            self._instances[i].family_env.queue_task(checked, own_seed)
-
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Start episodes of all instances, or of those in ``options["reset_mask"]``.
-
-        seed: instance i gets ``seed + i``, or its own of a list.
-        """
-        options = options or {}
-        tasks = named_tasks(options, self.num_envs, self._instances[0].family_env.as_task)
-        options = {key: value for key, value in options.items() if key not in ("task", "tasks")}
-        for env, task in zip(self._instances, tasks, strict=True):
-            env.named_task = task
-        seeds = seed if seed is None or isinstance(seed, int) else list(seed)
-        try:
-            observations, infos = super().reset(seed=seeds, options=options)
-        finally:
-            for env in self._instances:  # those outside the mask named none
-                env.named_task = None
-        return observations, infos
-
-    def step(
-        self, actions: Any
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Play one step of every instance; the mode says when those whose episode ended are reset."""
-        ended = np.flatnonzero(self._autoreset_envs)
-        if self.autoreset_mode is AutoresetMode.DISABLED:
-            refuse_ended(ended)
-        is_reset_now = self.autoreset_mode is AutoresetMode.NEXT_STEP
-        who = np.flatnonzero(~self._autoreset_envs) if is_reset_now else np.arange(self.num_envs)
+    def play_ahead(self, actions: NDArray[Any], who: NDArray[np.intp]) -> None:
+        """Play the next step of the instances ``who`` in the threads."""
         self._threads.play(actions, who)
-        return super().step(actions)
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads and close the instances."""

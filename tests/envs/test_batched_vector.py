@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from lifelong_rl.envs import FAMILIES, family, make, make_vector
 from lifelong_rl.envs.batched import BatchedTaskEnv, BatchedVectorEnv
 from lifelong_rl.envs.classic_control import CartPolePhysics
+from lifelong_rl.envs.task_vector import TaskVectorEnv
 
 BATCHED = [(n, kind) for n in FAMILIES if issubclass(family(n), BatchedTaskEnv) for kind in family(n).action_kinds]
 N = 5
@@ -288,9 +289,9 @@ def test_unseeded_instances_are_fresh_each_time():
     assert len({row.tobytes() for array in shown for row in array}) == 4
 
 
-def test_other_families_come_in_gymnasium_s_own_vector():
+def test_only_batched_families_play_over_arrays():
     env = make_vector("point-goal", 2, autoreset_mode="SameStep", max_episode_steps=3)
-    assert type(env) is SyncVectorEnv and env.autoreset_mode is AutoresetMode.SAME_STEP
+    assert type(env) is TaskVectorEnv and env.autoreset_mode is AutoresetMode.SAME_STEP
     assert type(make_vector("acrobot", 2)) is BatchedVectorEnv
 
 

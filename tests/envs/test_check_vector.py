@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from check_toys import Slide
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from lifelong_rl.envs import TaskEnvError, check_task_env
 from lifelong_rl.envs.check_case import Case
 from lifelong_rl.envs.check_vector import check_vectorised
+from lifelong_rl.envs.task_vector import TaskVectorEnv
 
 
 def check(family, **options):
@@ -159,9 +160,8 @@ class Own(Falls):
         return DummyVecEnv([lambda: cls(**options)] * n)
 
 
-class OwnVector(SyncVectorEnv):
-    def queue_task(self, task, seed=None, index=None):
-        self.envs[index].queue_task(task, seed)
+class OwnVector(TaskVectorEnv):
+    pass
 
 
 def test_a_vector_of_the_family_s_own_is_played_too():
@@ -183,7 +183,14 @@ class LosesTheQueue(OwnVector):
 
 class ResetsAll(OwnVector):
     def reset(self, *, seed=None, options=None):
-        return super().reset(seed=seed)
+        options = {key: value for key, value in (options or {}).items() if key != "reset_mask"}
+        return super().reset(seed=seed, options=options)
+
+
+class IgnoresTheTasksOfAReset(OwnVector):
+    def reset(self, *, seed=None, options=None):
+        options = {key: value for key, value in (options or {}).items() if key != "tasks"}
+        return super().reset(seed=seed, options=options)
 
 
 class SinglePrecision(OwnVector):
@@ -204,7 +211,8 @@ class LateActions(OwnVector):
     ("vector", "message"),
     [
         (NoFinalInfo, "must hold 'final_info'"),
-        (LosesTheQueue, "in its own vector, autoreset mode NEXT_STEP .* the task of the reset differs"),
+        (LosesTheQueue, "in its own vector, autoreset mode NEXT_STEP .* the observation of the reset differs"),
+        (IgnoresTheTasksOfAReset, "in its own vector, autoreset mode NEXT_STEP .* the task of the reset differs"),
         (ResetsAll, "in its own vector, autoreset mode DISABLED"),
         (SinglePrecision, "in its own vector, autoreset mode NEXT_STEP .* the reward of the step differs"),
         (LateActions, "in its own vector"),

@@ -96,7 +96,9 @@ def test_a_queued_task_is_played_after_the_vector_environment_s_own_reset():
 
 
 def test_zero_environments_are_refused():
-    with pytest.raises(ValueError, match="n, the number of environments, must be at least 1, found 0"):
+    with pytest.raises(
+        ValueError, match="n, the number of environments, must be a whole number of at least 1, found 0"
+    ):
         make_vec("point-goal", 0)
 
 

@@ -183,7 +183,7 @@ def test_seeds_of_the_sb3_vector_are_those_of_its_instances():
     [
         (lambda cls: cls.make_vector(0), "at least 1, found 0"),
         (lambda cls: cls.make_sb3(0), "at least 1, found 0"),
-        (lambda cls: cls.make_vector(2, n_threads=0), "n_threads must be at least 1, found 0"),
+        (lambda cls: cls.make_vector(2, n_threads=0), "n_threads must be a whole number of at least 1, found 0"),
         (lambda cls: cls.make_vector(2, max_episode_step=3), "did you mean 'max_episode_steps'"),
         (lambda cls: cls.make_vector(2).queue_task({}, index=2), r"index must be an instance in 0 \.\. 1, found 2"),
         (lambda cls: cls.make_vector(2).reset(options={"tasks": [None]}), "must hold 2 tasks or None, found 1"),

@@ -6,7 +6,7 @@ MUJOCO_GL=egl python benchmarks/environment_pictures.py docs/environments/figure
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import tyro
 from lifelong_rl.envs import FAMILIES, TaskEnv, family
 from lifelong_rl.envs.picture_files import write_png
 from lifelong_rl.envs.pictures import Moves, Picture, contact_sheet
-from lifelong_rl.envs.shown_tasks import rows_of
+from lifelong_rl.envs.shown_tasks import Row, rows_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Shown:
     """How a family is shown on its page; what says nothing else shows each feature's low, middle and high value."""
 
     tasks: str = "low,middle,high"
+    rows: tuple[tuple[dict[str, Any], ...], ...] = ()
+    """Features of each task, row by row, in place of the choice of tasks."""
     n_tasks: int = 5
     n_steps: int = 20
     moves: Moves = "random"
@@ -69,6 +71,24 @@ def push_right(_: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.array([3.0])
 
 
+# n alone is asked for above, all numbers up to it below; with n = 2 the two would look the same
+MEMORY = Shown(
+    rows=tuple(tuple({"n": n, "multi_head": multi_head} for n in (4, 17, 32)) for multi_head in (0, 1)),
+    n_steps=40,
+    cell_width=300,
+)
+
+
+def rows_shown(name: str, shown: Shown) -> Sequence[Row]:
+    if not shown.rows:
+        return rows_of(family(name), shown.tasks, n=shown.n_tasks, seed=2)
+    space = family(name).task_space
+    return [
+        [(", ".join(f"{name} {value}" for name, value in task.items()), space.task(task)) for task in row]
+        for row in shown.rows
+    ]
+
+
 SHOWN: dict[str, Shown] = {
     "ant": Shown("standard", n_steps=10, moves="zero", crop=middle_at_full_height),
     "half-cheetah": Shown("standard", n_steps=10, moves="zero", crop=middle_of_mujoco_s),
@@ -79,8 +99,9 @@ SHOWN: dict[str, Shown] = {
     "mujoco-pendulum-swing-up": Shown("standard", n_steps=9, moves=push_right, crop=middle_at_full_height),
     "lunar-lander": Shown("standard", n_steps=60, moves="zero", cell_width=180),
     "minigrid": Shown("standard", n_tasks=18, n_steps=0),
-    "n-delayed-match": Shown(cell_width=300),
-    "n-parity": Shown(cell_width=300),
+    "mountain-car-continuous": Shown(n_steps=0),
+    "n-delayed-match": MEMORY,
+    "n-parity": MEMORY,
     "pusher": Shown("standard", n_steps=32, moves=push_through_the_middle, crop=middle_of_mujoco_s),
     "reacher": Shown("standard", n_steps=1, moves="zero", crop=middle_at_full_height),
     "staged-task": Shown(n_steps=3, moves=fail_once_at_the_third_stage, cell_width=240),
@@ -104,10 +125,9 @@ def main(config: PictureConfig) -> None:
     config.folder.mkdir(parents=True, exist_ok=True)
     for name in config.only or filter(is_on_a_page, FAMILIES):
         shown = SHOWN.get(name, Shown())
-        rows = rows_of(family(name), shown.tasks, n=shown.n_tasks, seed=2)
         sheet = contact_sheet(
             name,
-            rows,
+            rows_shown(name, shown),
             n_steps=shown.n_steps,
             seed=2,
             moves=shown.moves,

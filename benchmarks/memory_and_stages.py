@@ -84,11 +84,11 @@ def heads(config: MeasureConfig) -> list[str]:
         "| accuracy at n = 2 | n = 3 | n = 4 |",
         "|---|---|---|---|",
     ]
-    for kind, n_heads in (("single-head", {2: 1, 3: 1, 4: 1}), ("multi-head", {2: 1, 3: 2, 4: 3})):
+    for multi_head, kind in enumerate(("single-head", "multi-head")):
         rows = []
         for seed in range(config.seeds):
             env = make("n-parity", history=HISTORY)
-            stages = [{"n": n, "heads": n_heads[n]} for n in (2, 3, 4)]
+            stages = [{"n": n, "multi_head": multi_head} for n in (2, 3, 4)]
             *_, choose = learned(env, stages, config.steps, seed, gamma=0.0)
             rows.append([mean(episodes(env, {"n": n}, choose, 20), "accuracy") for n in (2, 3, 4)])
         lines.append(f"| {kind} | " + " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0)) + " |")

@@ -5,7 +5,7 @@ python benchmarks/mujoco_scores.py --output benchmarks/results/mujoco_scores.md
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -46,10 +46,11 @@ def episode(env: TaskEnv, choose: Callable[[TaskEnv], Any], seed: int) -> tuple[
     return info["episode"]["r"], info["episode"]["l"], info["score"], info["success"]
 
 
-def rows(name: str, n_episodes: int) -> list[str]:
+def rows(name: str, n_episodes: int, controllers: Sequence[str] = tuple(CONTROLLERS)) -> list[str]:
     """Give the rows of one family."""
     lines = []
-    for what, choose in CONTROLLERS.items():
+    for what in controllers:
+        choose = CONTROLLERS[what]
         env = make(name)
         env.action_space.seed(0)
         played = np.array([episode(env, choose, seed) for seed in range(n_episodes)], dtype=float)

@@ -33,7 +33,7 @@ class FarGoal(TaskEnv):
     """A point that starts at the centre of a wide plane, sees a goal, and is paid for reaching it and nothing else.
 
     A walk without direction reaches only goals near the centre (a few percent of the plane), and goals beyond the
-    reach of ``max_episode_steps`` full moves are never reached (two thirds of it by default): the frontier of what
+    reach of ``max_episode_steps`` full moves are never reached (58 % of it by default): the frontier of what
     an agent can do moves outwards as it learns, as in the sparse point mazes of Florensa et al. 2018 (section 5).
 
     Observation: position and goal over 12 m, shape (4,), in [-1, 1]. Action: a velocity, shape (2,), in [-1, 1], of

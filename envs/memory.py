@@ -25,12 +25,12 @@ MASTERY = 0.95
 
 
 def memory_space(family: str) -> TaskSpace:
-    """Give the task space of a memory family: how many bits questions are about, and how many such numbers."""
+    """Give the task space of a memory family: how many bits questions are about, n alone or all numbers up to n."""
     return TaskSpace(
         family,
         [
             Feature.integer("n", FEWEST, MOST, FEWEST, unit="bits"),
-            Feature.integer("heads", 1, MOST - FEWEST + 1, 1),
+            Feature.integer("multi_head", 0, 1, 0),
         ],
     )
 
@@ -38,10 +38,9 @@ def memory_space(family: str) -> TaskSpace:
 class BitStream(TaskEnv):
     """A stream of random bits with a question at each step that n bits of it answer.
 
-    After Khajehabdollahi et al. 2024 (N-parity and N-delayed match-to-sample). With one of ``heads`` every question
-    is about n bits, the paper's single-head setting; with more each question is about a number of bits that is drawn
-    from the last ``heads`` of 2 .. n, so that the answers to all of them must be kept at hand: all of these with
-    n - 1 heads, the paper's multi-head setting, and a window that slides with n with fewer.
+    After Khajehabdollahi et al. 2024 (N-parity and N-delayed match-to-sample). In the paper's single-head setting,
+    ``multi_head`` 0, every question is about n bits; in its multi-head setting, 1, each is about a number of bits
+    drawn from 2 .. n, so that the answers to all of them must be kept at hand. With n = 2 the two are the same.
 
     Observation: the bit now and the ``history`` bits before it, -1 or 1, and 0 where the stream had not begun; then
     one-hot how many bits the question is about (2 .. 32), unless ``show_n`` is False. Actions: "discrete", the
@@ -67,7 +66,8 @@ class BitStream(TaskEnv):
     ):
         """history: earlier bits in the observation; an agent without memory needs n - 1 of them to answer.
 
-        show_n: whether the observation says how many bits a question is about; without it, heads are not told apart.
+        show_n: whether the observation says how many bits a question is about; without it, those of the multi-head
+        setting cannot be told apart.
         """
         self.check_action_kind(actions)
         if not 0 <= history < MOST:
@@ -90,16 +90,16 @@ class BitStream(TaskEnv):
         """Give the answer, 0 or 1, to the question about these bits, the latest of them last."""
 
     def apply_task(self, params: Mapping[str, Value]) -> None:
-        """Take over how many bits, and how many numbers of them are asked for."""
+        """Take over how many bits are asked for, and how many numbers of them."""
         self._n = int(params["n"])
-        self._n_heads = min(int(params["heads"]), self._n - FEWEST + 1)
+        self._n_numbers = self._n - FEWEST + 1 if params["multi_head"] else 1
 
     def start_episode(self) -> Observation:
         """Draw the stream, the same one whatever the task, and the questions."""
         n_bits = self.max_episode_steps + 1  # the last observation shows one, too
         self._bits: list[int] = self.np_random.integers(2, size=n_bits).tolist()
         shares = self.np_random.random(n_bits)
-        self._asked: list[int] = (self._n - (shares * self._n_heads).astype(int)).tolist()
+        self._asked: list[int] = (self._n - (shares * self._n_numbers).astype(int)).tolist()
         self._now = 0
         self._marks: list[bool | None] = []  # right, wrong, or not counted
         return self._observe()
@@ -147,12 +147,12 @@ class BitStream(TaskEnv):
 
     @classmethod
     def standard_tasks(cls, n: int) -> list[Task]:
-        """Give the first ``n`` of: one head with n = 2, 3, ... 32, then all heads with n = 3, ... 32."""
-        settings = [("single", i, 1) for i in range(FEWEST, MOST + 1)]
-        settings += [("multi", i, i - FEWEST + 1) for i in range(FEWEST + 1, MOST + 1)]
+        """Give the first ``n`` of: single-head with n = 2, 3, ... 32, then multi-head with n = 3, ... 32."""
+        settings = [("single", i, 0) for i in range(FEWEST, MOST + 1)]
+        settings += [("multi", i, 1) for i in range(FEWEST + 1, MOST + 1)]
         if not 1 <= task_count(n) <= len(settings):
             raise ValueError(f"{cls.task_space.family} has 1 to {len(settings)} standard tasks, found n={n}.")
-        return [cls.task_space.task({"n": i, "heads": h}, name=f"{kind}-{i}") for kind, i, h in settings[:n]]
+        return [cls.task_space.task({"n": i, "multi_head": m}, name=f"{kind}-{i}") for kind, i, m in settings[:n]]
 
     def draw(self) -> NDArray[np.uint8]:
         """Give a picture: the last 32 bits, those asked about framed, and the answers below, green where right."""

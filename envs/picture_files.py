@@ -48,13 +48,17 @@ def write_pictures(
     rows = rows_of(cls, tasks, n=n_tasks, seed=seed)
     if clip_format not in ("gif", "mp4", "none"):
         raise ValueError(f"a clip's format is 'gif', 'mp4' or 'none', found {clip_format!r}.")
+    # A sheet may take minutes: what cannot be written or filmed after it is an error before it
+    filmed = rows_of(cls, "random" if tasks == "random" else "standard", n=_N_FILMED, seed=seed)[0]
+    if clip_format != "none" and clip_steps < 1:
+        raise ValueError(f"the number of steps of a clip must be at least 1, found {clip_steps}.")
     if clip_format == "mp4":
-        _moviepy()  # its absence is an error before anything is written
+        _moviepy()
+    _check_can_hold_files(folder)
     play: dict[str, Any] = {"seed": seed, "moves": moves, "show_progress": show_progress, "options": options}
     sheet = contact_sheet(cls, rows, n_steps=n_steps, **play)
     frames = []
     if clip_format != "none":
-        (filmed, *_) = rows_of(cls, "random" if tasks == "random" else "standard", n=_N_FILMED, seed=seed)
         frames = clip(cls, filmed, n_steps=clip_steps, **play)
     folder.mkdir(parents=True, exist_ok=True)
     path = free_path(folder, cls.task_space.family, (".png", ".gif", ".mp4"))
@@ -92,6 +96,12 @@ def free_path(folder: Path, stem: str, suffixes: Sequence[str]) -> Path:
         if not any(path.with_name(path.name + suffix).exists() for suffix in suffixes):
             return path
     raise AssertionError("never reached")
+
+
+def _check_can_hold_files(folder: Path) -> None:
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise NotADirectoryError(f"pictures are written into a folder, but {str(place)!r} is a file.")
 
 
 def _with_few_colours(picture: Picture) -> Image.Image:

@@ -37,6 +37,7 @@ class CheckEnv:
 
         if self.seed < 0:
             raise ValueError(f"the seed must be at least 0, found {self.seed}.")
+        _let_pygame_draw_without_a_screen()
         n_broken = n_skipped = 0
         for rule, finding in check_env_rules(self.family, seed=self.seed, **parse_options(self.option)):
             is_broken, is_ok = isinstance(finding, TaskEnvError), finding is None
@@ -129,6 +130,7 @@ class Show:
 
     The sheet has a row a feature: low, middle and high (of categories and small integers all choices), the others at
     their defaults; each picture is taken after the same moves. What lies there is kept: new files get numbers.
+    Without a GPU a family on MuJoCo takes about a minute: --tasks standard and --clip none make fewer pictures.
     """
 
     family: Annotated[str, tyro.conf.Positional]
@@ -159,6 +161,7 @@ class Show:
         if self.seed < 0:
             raise ValueError(f"the seed must be at least 0, found {self.seed}.")
         _let_mujoco_draw_without_a_screen()
+        _let_pygame_draw_without_a_screen()
         from lifelong_rl.envs.picture_files import write_pictures
 
         written = write_pictures(
@@ -184,3 +187,11 @@ def _let_mujoco_draw_without_a_screen() -> None:
 
     if not has_screen():
         os.environ.setdefault("MUJOCO_GL", "egl")
+
+
+def _let_pygame_draw_without_a_screen() -> None:
+    """Choose SDL's dummy screen where there is no screen and nothing was chosen: others complain on stderr first."""
+    from lifelong_rl.envs.mujoco.pictures import has_screen
+
+    if not has_screen():
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")

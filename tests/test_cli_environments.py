@@ -127,6 +127,29 @@ def test_a_rule_that_cannot_be_checked_here_is_skipped_with_the_reason(place, ca
     assert last == "my_families:Unseen keeps all rules that can be checked here."
 
 
+@pytest.mark.parametrize("command", [["check-env"], ["show", "--quiet", "--clip", "none", "--output", "out"]])
+def test_pygame_draws_without_a_screen_and_without_complaints(command, tmp_path):
+    (tmp_path / "their_families.py").write_text(
+        "from lifelong_rl.envs import Attribute, Feature, GymnasiumFamily\n"
+        "class CartPole(GymnasiumFamily):\n"
+        "    env_id = 'CartPole-v1'\n"
+        "    features = {Feature.real('gravity', 4.0, 20.0, 9.8): Attribute('gravity')}\n"
+        "    worst_return, best_return = 0.0, 500.0\n"
+    )
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "XDG_RUNTIME_DIR")
+    environment = {name: value for name, value in os.environ.items() if name not in screens}
+    verb, *flags = command
+    done = subprocess.run(
+        [sys.executable, "-m", "lifelong_rl.cli", verb, "their_families:CartPole", *flags],
+        env=environment | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("words", [["check-env"], ["show"], ["train", "--agent", "sac", "--env"]])
 def test_a_family_that_cannot_be_made_here_is_one_error(words, tmp_path):
     code = f"import sys\nfrom lifelong_rl.cli import main\nsys.exit(main({[*words, 'half-cheetah']!r}))"

@@ -87,10 +87,42 @@ def test_what_cannot_be_shown_is_refused_and_leaves_nothing(arguments, words, tm
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_in_place_of_the_folder_is_an_error_and_stays(tmp_path, capsys):
+@pytest.mark.parametrize("place", ["out", "out/deeper"])
+def test_a_file_in_place_of_the_folder_is_an_error_and_stays(place, tmp_path, capsys, undrawable):
     (tmp_path / "out").write_text("mine")
-    assert_refused(["show", "point-goal", "--output", str(tmp_path / "out"), *QUICK], capsys, "out")
+    assert_refused(["show", undrawable, "--output", str(tmp_path / place)], capsys, "a folder, but", "out' is a file")
     assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.fixture
+def undrawable(tmp_path, monkeypatch):
+    """The name of a family that fails where it is drawn."""
+    (tmp_path / "never_drawn.py").write_text(
+        "from lifelong_rl.envs.point_goal import PointGoal\n"
+        "class Family(PointGoal):\n"
+        "    def draw(self):\n"
+        "        raise AssertionError('it was drawn')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "never_drawn", raising=False)
+    return "never_drawn:Family"
+
+
+@pytest.mark.parametrize(
+    ("flag", "number", "words"),
+    [
+        ("--clip-steps", "0", "steps of a clip must be at least 1, found 0"),
+        ("--clip-steps", "-3", "found -3"),
+        ("--steps", "-1", "the steps before a picture, must be at least 0, found -1"),
+        ("--n-tasks", "0", "tasks to show must be at least 1, found 0"),
+        ("--seed", "-1", "seed must be at least 0, found -1"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused_before_anything_is_drawn(
+    flag, number, words, tmp_path, capsys, undrawable
+):
+    assert_refused(["show", undrawable, "--output", str(tmp_path / "out"), flag, number], capsys, words)
+    assert not (tmp_path / "out").exists()
 
 
 def test_mp4_without_its_extra_names_it(tmp_path, monkeypatch, capsys):

@@ -51,6 +51,8 @@ class MountainCarContinuous(BatchedTaskEnv):
     Observation: position and velocity, shape (2,). Action: a fraction of the motor's power, shape (1,), in [-1, 1]
     (clipped). Reward: -0.1 action^2 a step, and 100 where the car reaches the flag, which ends the episode. Score: a
     hundredth of the return, in [0, 1]. Success: the flag is reached.
+
+    The road's height is sin(3 x), and every flag stands higher than every start: no task is solved by rolling.
     """
 
     task_space = TaskSpace(
@@ -58,8 +60,8 @@ class MountainCarContinuous(BatchedTaskEnv):
         [
             Feature.real("power", 0.0005, 0.008, 0.0015, log=True),
             Feature.real("gravity", 0.001, 0.005, 0.0025),
-            Feature.real("goal_position", -0.2, 0.55, 0.45),
-            Feature.real("start_position", -1.0, 0.4, -0.5),
+            Feature.real("goal_position", 0.2, 0.6, 0.45),
+            Feature.real("start_position", -1.0, 0.0, -0.5),
         ],
     )
     action_kinds = ("continuous",)

@@ -17,7 +17,7 @@ from typing import Unpack
 import numpy as np
 
 from lifelong_rl.envs.factory import family as find_family
-from lifelong_rl.envs.space import Task, TaskSpace, Value
+from lifelong_rl.envs.space import Feature, Task, TaskSpace, Value
 from lifelong_rl.scenarios.scenario import Scenario
 from lifelong_rl.scenarios.stream import (
     StreamOptions,
@@ -153,7 +153,10 @@ def composability(
     distractor = _all_moved(space, "near", share)
     order = [*parts, *[distractor] * n_distractors, whole]
     if whole.params in [task.params for task in order[:-1]]:
-        raise ValueError("composability needs parts whose combination is another task than each of them.")
+        raise ValueError(
+            "composability needs parts whose combination is another task than each of them and than the distractor; "
+            "give other tasks, or n_distractors=0."
+        )
     return _sequence("composability", family, order, steps, options)
 
 
@@ -182,12 +185,18 @@ def _moved(space: TaskSpace, moves: Mapping[str, str], strength: float, name: st
         if feature.name not in moves:
             continue
         at = float(unit[axis])
-        is_near = moves[feature.name] == "near" and min(at, 1.0 - at) >= ROOM
+        is_near = moves[feature.name] == "near" and _has_room(feature, at)
         end = float((at <= 0.5) != is_near)
         value, last = feature.from_unit(np.array([at + strength * (end - at), end]))
         params[feature.name] = last if value == feature.default else value
         names.append(f"{feature.name}{'+' if end else '-'}")
     return space.task(params, name=name or ",".join(names) or "default")
+
+
+def _has_room(feature: Feature, at: float) -> bool:
+    """Say whether there is another value between the default, at ``at`` of the unit interval, and its nearer end."""
+    (nearest,) = feature.from_unit(np.array([float(at > 0.5)]))  # of few integers or choices the default itself
+    return min(at, 1.0 - at) >= ROOM and nearest != feature.default
 
 
 def _combined(space: TaskSpace, parts: Sequence[Task]) -> Task:

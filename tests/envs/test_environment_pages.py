@@ -51,6 +51,12 @@ def test_the_table_of_a_page_has_the_features_of_the_family(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_page_names_the_script_that_measured_its_scores(name):
+    _, scores = re.split(r"^## Known scores.*$", (PAGES / f"{name}.md").read_text(), flags=re.M)
+    assert re.search(r"`benchmarks/\w+\.py`", scores)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_index_says_what_a_family_offers(name):
     row = re.search(rf"^\| \[`{name}`\]\({name}\.md\) \| .* \| (.*) \| (.*) \| (.*)\|$", INDEX, re.M)
     actions, known, needs = row.groups()

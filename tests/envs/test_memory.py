@@ -39,15 +39,15 @@ def test_right_answers_by_hand():
     assert [NDelayedMatch().right_answer(bits) for bits in ([0, 0], [1, 0], [0, 1, 1], [1, 0, 1])] == [1, 0, 0, 1]
 
 
-@pytest.mark.parametrize("heads", [1, 31])
+@pytest.mark.parametrize("multi_head", [0, 1])
 @pytest.mark.parametrize("n", [2, 5, MOST])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_who_remembers_the_stream_is_always_right(family, n, heads):
-    rewards, info = play(family(), KNOWING[family], n=n, heads=heads)
+def test_who_remembers_the_stream_is_always_right(family, n, multi_head):
+    rewards, info = play(family(), KNOWING[family], n=n, multi_head=multi_head)
 
     assert info["accuracy"] == info["score"] == 1.0 and info["success"]
     assert set(info["accuracy_by_n"].values()) == {1.0}
-    if heads == 1:
+    if not multi_head:
         assert rewards == [0.0] * (n - 1) + [1.0] * (64 - (n - 1))
         assert set(info["accuracy_by_n"]) == {str(n)}
 
@@ -87,21 +87,46 @@ def test_success_begins_at_95_in_a_hundred():
         assert (sum(rewards), info["success"]) == (100 - n_wrong, success)
 
 
-@pytest.mark.parametrize(
-    ("heads", "numbers"), [(1, "5"), (2, "45"), (3, "345"), (4, "2345"), (5, "2345"), (31, "2345")]
-)
-def test_the_heads_are_the_numbers_up_to_n_that_questions_ask_for(heads, numbers):
+@pytest.mark.parametrize(("multi_head", "numbers"), [(0, "5"), (1, "2345")])
+def test_questions_are_about_n_alone_or_all_numbers_up_to_it(multi_head, numbers):
     env = NParity()
     asked = set()
     for seed in range(20):
-        _, info = play(env, parity, seed, n=5, heads=heads)
+        _, info = play(env, parity, seed, n=5, multi_head=multi_head)
         asked |= set(info["accuracy_by_n"])
     assert asked == set(numbers)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_almost_every_point_of_the_space_is_a_task_of_its_own(family):
+    space = family.task_space
+    points = [{"n": n, "multi_head": multi} for n in range(2, MOST + 1) for multi in (0, 1)]
+    assert space.dimension == 2
+    assert len({task.values for task in space.decode_many(space.sample(2000, np.random.default_rng(0)))}) == 62
+    env = family()
+    played = set()
+    for point in points:
+        observations = [env.reset(seed=0, options={"task": point})[0]] + [env.step(0)[0] for _ in range(63)]
+        played.add(np.stack(observations).tobytes())
+    assert len(played) == 61  # both settings of n = 2 ask for two bits
+
+
+@pytest.mark.parametrize("multi_head", [0, 1])
+def test_a_question_is_paid_once_as_many_bits_were_shown_as_it_is_about(multi_head):
+    env = NParity()
+    for seed in range(10):
+        observation, _ = env.reset(seed=seed, options={"task": {"n": 20, "multi_head": multi_head}})
+        bits = []
+        for n_shown in range(1, 65):
+            bits.append(int(observation[0] > 0))
+            asked = 2 + int(np.argmax(observation[-31:]))
+            observation, reward, *_ = env.step(parity(bits, asked))
+            assert reward == (n_shown >= asked)
+
+
 def test_the_stream_of_a_seed_is_the_same_in_every_task():
     streams = []
-    for task in ({"n": 2}, {"n": 9}, {"n": 9, "heads": 8}):
+    for task in ({"n": 2}, {"n": 9}, {"n": 9, "multi_head": 1}):
         env = NParity()
         observation, _ = env.reset(seed=4, options={"task": task})
         bits = [observation[0]]
@@ -158,7 +183,7 @@ def test_the_standard_tasks_move_n_up_and_then_ask_for_all():
     names = [task.name for task in NParity.standard_tasks(61)]
 
     assert names[:3] == ["single-2", "single-3", "single-4"] and names[30:32] == ["single-32", "multi-3"]
-    assert NParity.standard_tasks(33)[-1].params == {"n": 4, "heads": 3}
+    assert NParity.standard_tasks(33)[-1].params == {"n": 4, "multi_head": 1}
     assert len({task.values for task in NParity.standard_tasks(61)}) == 61
     with pytest.raises(ValueError, match="1 to 61 standard tasks, found n=62"):
         NDelayedMatch.standard_tasks(62)

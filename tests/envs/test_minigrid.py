@@ -1,5 +1,6 @@
 """MiniGrid's rooms: MiniGrid's own episodes and views, tella's tasks, and what is refused."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from minigrid.core.world_object import Lava, Wall
+from minigrid.core.world_object import Ball, Box, Key, Lava, Wall
 from minigrid.envs import (
     CrossingEnv,
     DistShiftEnv,
@@ -29,6 +30,9 @@ from lifelong_rl.evaluation.l2logger import read_l2logger, write_l2logger
 from lifelong_rl.scenarios import condensed
 from lifelong_rl.training.config import AgentConfig, RunConfig
 from lifelong_rl.training.trainer import train
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+from solvable import can_fetch
 
 LEFT, RIGHT, FORWARD, PICKUP, TOGGLE = 0, 1, 2, 3, 5
 
@@ -142,6 +146,32 @@ def test_every_goal_can_be_reached(room, size):
         assert reaches_its_goal(env.world)
         cells = np.array([cell is None for cell in env.world.grid.grid]).reshape(env.world.height, -1)
         assert not cells[[0, -1]].any() and not cells[:, [0, -1]].any()  # no gap in an outer wall
+
+
+@pytest.mark.parametrize(
+    ("thing", "with_boxes_opened", "without"),
+    [(None, True, True), (Box("red"), True, False), (Ball("red"), False, False), (Key("yellow"), True, True)],
+)
+def test_a_target_that_others_enclose_cannot_be_fetched_unless_one_is_a_box(thing, with_boxes_opened, without):
+    env = started("fetch-key", size=5, n_targets=1, n_distractors=0)
+    world = env.world
+    for cell in itertools.product(range(1, 4), repeat=2):
+        world.grid.set(*cell, None)
+    world.agent_pos, world.agent_dir = (3, 3), 0
+    world.put_obj(Key("yellow"), 1, 1)
+    world.put_obj(Ball("blue"), 2, 1)
+    if thing:
+        world.put_obj(thing, 1, 2)
+    assert (can_fetch(world, opens_boxes=True), can_fetch(world, opens_boxes=False)) == (with_boxes_opened, without)
+
+
+def test_opening_a_box_clears_the_way():
+    env = started("fetch-key", size=5, n_targets=1, n_distractors=0)
+    put_ahead(env, Box("red"))
+    ahead = env.world.front_pos
+    env.step(TOGGLE)
+    env.step(FORWARD)
+    assert tuple(env.world.agent_pos) == tuple(ahead)
 
 
 def test_each_episode_has_a_grid_of_its_own():

@@ -86,12 +86,12 @@ def test_the_half_cheetah_s_gravities_are_the_five_strengths_of_the_modified_wor
     assert [gravity / 9.81 for (gravity,) in gravities] == pytest.approx([1.0, 0.5, 0.75, 1.25, 1.5])
 
 
-def test_the_two_curricula_of_memory_differ_in_the_heads_alone_and_are_evaluated_alike():
+def test_the_two_curricula_of_memory_differ_in_what_is_asked_and_are_evaluated_alike():
     single, multi = scenario("n-parity-single-head"), scenario("n-parity-multi-head")
 
-    assert values("n-parity-single-head", "n", "heads") == [(2, 1), (3, 1), (4, 1)]
+    assert values("n-parity-single-head", "n", "multi_head") == [(2, 0), (3, 0), (4, 0)]
     assert [block.task.params["n"] for block in multi.blocks] == [2, 3, 4]
-    assert [block.task.params["heads"] for block in multi.blocks] == [1, 2, 3]
+    assert [block.task.params["multi_head"] for block in multi.blocks] == [0, 1, 1]
     assert multi.evaluation_tasks == single.evaluation_tasks == tuple(single.fixed_tasks)
     assert [block.steps for block in multi.blocks] == [block.steps for block in single.blocks]
     assert multi.env_arguments() == single.env_arguments()

@@ -137,6 +137,15 @@ def test_composability_ends_with_the_task_that_has_every_part():
     assert own.blocks[-1].task == SPACE.task({"goal_x": 0.0, "goal_y": 0.8, "start_x": 0.3}, "north,right")
 
 
+def test_a_feature_whose_nearest_value_is_its_default_has_no_room_there_and_moves_far():
+    near = distraction("n-parity", steps=400).blocks[2].task  # n = 2 of 2 .. 32, multi_head = 0 of 0 and 1
+    assert near.params["n"] > 20 and near.params["multi_head"] == 1
+    parts = composability("n-parity", n_distractors=0, steps=300)
+    assert [params(block.task)[1] for block in parts.blocks] == [0, 1, 1]
+    with pytest.raises(ValueError, match=r"another task than each of them and than the distractor.*n_distractors=0"):
+        composability("n-parity", steps=300)
+
+
 @pytest.mark.parametrize("name", ["toy-grid-2d-50", "cartpole-physics", "pendulum-physics", "far-goal"])
 def test_diagnostics_change_what_they_say_in_every_family(name):
     default = family(name).task_space.default.params

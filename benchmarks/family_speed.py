@@ -118,7 +118,7 @@ def main() -> None:
         "`python benchmarks/family_speed.py`: one instance, one thread, random actions, median of "
         f"{config.n_segments} segments of {config.steps_per_segment} steps, CPU time.",
         f"Python {platform.python_version()}, gymnasium {gymnasium.__version__}, mujoco {version('mujoco')}, "
-        f"numpy {np.__version__}, {os.cpu_count()} cores shared with other jobs.",
+        f"numpy {np.__version__}, {os.cpu_count()} cores.",
         "",
         "| family | steps/s | Gymnasium's, in turn | reset, same task (ms) | reset, new task (ms) |",
         "|---|---|---|---|---|",

@@ -82,7 +82,7 @@ def main() -> None:
         "`python benchmarks/minigrid_speed.py`: steps/s of CPU time, one instance, one thread, random actions, "
         f"median of {config.n_segments} segments of {config.steps_per_segment} steps, resets included.",
         ", ".join(f"{name} {version(name)}" for name in ("minigrid", "gymnasium", "numpy"))
-        + f", {os.cpu_count()} cores shared with other jobs.",
+        + f", {os.cpu_count()} cores.",
         "",
         "| task | steps/s | MiniGrid's own, in turn | ratio |",
         "|---|---|---|---|",

@@ -137,7 +137,7 @@ def main(config: BenchmarkConfig) -> None:
         "whose track has the most pieces.",
         "",
         f"Python {platform.python_version()}, gymnasium {gymnasium.__version__}, Box2D {version('box2d')}, "
-        f"numpy {np.__version__}, {os.cpu_count()} cores shared with other jobs.",
+        f"numpy {np.__version__}, {os.cpu_count()} cores.",
         "",
         "| family | walker | steps/s | Gymnasium's, in turn | ratio | reset, new task (ms) | most pieces (ms) |",
         "|---|---|---|---|---|---|---|",

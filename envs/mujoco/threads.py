@@ -2,7 +2,7 @@
 
 ``mujoco.rollout`` was tried for this and left out. It gives back positions and velocities only: not the
 accelerations that the next step's solver starts from, without which a half-cheetah's trajectory is another one within
-a few steps, nor contact forces and places, of which rewards are made. What it saves is 4 % of the physics
+a few steps, nor contact forces and places, of which rewards are made. What it saves is 1 to 2 % of the physics
 (benchmarks/mujoco_vector.py measures both).
 """
 

@@ -21,6 +21,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import tyro
+from family_speed import steps_a_second
 
 from lifelong_rl.envs import TaskEnv, make
 
@@ -52,18 +53,6 @@ class BenchmarkConfig:
     """Timed resets."""
     output: Path | None = None
     """Markdown file to write the tables to."""
-
-
-def steps_a_second(env: gymnasium.Env[Any, Any], n_steps: int) -> float:
-    """Give steps per second of CPU time over one segment of random actions."""
-    actions = [env.action_space.sample() for _ in range(n_steps)]
-    env.reset()
-    start = time.process_time()
-    for action in actions:
-        _, _, terminated, truncated, _ = env.step(action)
-        if terminated or truncated:
-            env.reset()
-    return n_steps / (time.process_time() - start)
 
 
 def ms_of(call: Callable[[], Any], n: int) -> float:

@@ -171,6 +171,29 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
             )
         return self.task_space.decode(task)
 
+    def as_playable_task(self, task: TaskLike) -> Task:
+        """Give ``task`` as :meth:`as_task` does; ValueError, too, for one that ``observe_task`` cannot show."""
+        checked = self.as_task(task)
+        self.suffix_of(checked)
+        return checked
+
+    def suffix_of(self, task: Task) -> Observation | None:
+        """Give what ``observe_task`` appends for a task, None for nothing; ValueError where it cannot show it."""
+        if self._observe_task == "none":
+            return None
+        if self._observe_task == "vector":
+            coordinates: Observation = self.task_space.coordinates(task).astype(np.float32)
+            return coordinates
+        index = self._known_tasks.get(_played(task))
+        if index is None:
+            raise ValueError(
+                f"observe_task='one-hot' knows {len(self._known_tasks)} tasks, and {task.id!r} is none of "
+                "them; use observe_task='vector' where tasks are drawn from a distribution."
+            )
+        suffix = np.zeros(len(self._known_tasks), dtype=np.float32)
+        suffix[index] = 1.0
+        return suffix
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
@@ -252,27 +275,11 @@ class TaskEnv(gymnasium.Env[Observation, Any]):
     # The rest is private
 
     def _take_over(self, task: Task) -> None:
-        suffix = self._suffix_of(task)  # first, as it may refuse the task
+        suffix = self.suffix_of(task)  # first, as it may refuse the task
         self.apply_task(task.params)
         self.task = task
         self._suffix = suffix
         self._is_task_applied = True
-
-    def _suffix_of(self, task: Task) -> Observation | None:
-        if self._observe_task == "none":
-            return None
-        if self._observe_task == "vector":
-            coordinates: Observation = self.task_space.coordinates(task).astype(np.float32)
-            return coordinates
-        index = self._known_tasks.get(_played(task))
-        if index is None:
-            raise ValueError(
-                f"observe_task='one-hot' knows {len(self._known_tasks)} tasks, and {task.id!r} is none of "
-                "them; use observe_task='vector' where tasks are drawn from a distribution."
-            )
-        suffix = np.zeros(len(self._known_tasks), dtype=np.float32)
-        suffix[index] = 1.0
-        return suffix
 
     def _extend_observation_space(self, n_tasks: int) -> None:
         if self._observe_task == "none":

@@ -50,14 +50,9 @@ class TaskVectorEnv(SyncVectorEnv):
 
         seed: of that reset; without index, instance i gets ``seed + i``.
         """
-        seeds, checked = queued_seeds(seed, index, self.num_envs), self._as_task(task)
+        seeds, checked = queued_seeds(seed, index, self.num_envs), self._families[0].as_playable_task(task)
         for i, own_seed in seeds.items():
             self._families[i].queue_task(checked, own_seed)
-
-    def _as_task(self, task: TaskLike) -> Task:
-        checked = self._families[0].as_task(task)
-        self._families[0]._suffix_of(checked)  # refused here, rather than in the middle of a step
-        return checked
 
     # Episodes
 
@@ -68,7 +63,7 @@ class TaskVectorEnv(SyncVectorEnv):
 
         seed: instance i gets ``seed + i``, or its own of a list.
         """
-        asked = checked_reset(seed, options, self.num_envs, self._as_task)
+        asked = checked_reset(seed, options, self.num_envs, self._families[0].as_playable_task)
         if not self._is_under_way and len(asked.who) < self.num_envs:
             refuse_some_first()
         for has_ended in (self._terminations, self._truncations, self._autoreset_envs):

@@ -11,8 +11,6 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from lifelong_rl.envs.action_rows import ActionRows
-from lifelong_rl.envs.space import Task
-from lifelong_rl.envs.task_env import TaskLike
 from lifelong_rl.envs.vector_tasks import checked_tasks_of_each
 
 
@@ -33,16 +31,11 @@ class TaskVecEnv(DummyVecEnv):
 
     def reset(self) -> NDArray[Any]:
         """Start episodes of all instances, with the seeds and options that were set."""
-        checked_tasks_of_each(self._options, self._as_task)
+        family: Any = self.envs[0].unwrapped
+        checked_tasks_of_each(self._options, family.as_playable_task)
         observations = super().reset()
         assert isinstance(observations, np.ndarray)  # a TaskEnv's observation is one array
         return observations
-
-    def _as_task(self, task: TaskLike) -> Task:
-        family: Any = self.envs[0].unwrapped
-        checked: Task = family.as_task(task)
-        family._suffix_of(checked)
-        return checked
 
     def step_async(self, actions: Any) -> None:
         """Hold the actions for :meth:`step_wait`, where they mean something."""

@@ -152,10 +152,6 @@ class BatchedTaskEnv(TaskEnv):
         """Give the physics of a task."""
         return self.physics(_numbers(task.params))
 
-    def suffix_of(self, task: Task) -> Observation | None:
-        """Give what ``observe_task`` appends for a task; ValueError where it cannot show it."""
-        return self._suffix_of(task)
-
     @property
     def progress(self) -> tuple[int, float]:
         """Steps and return of the present episode so far."""

@@ -55,13 +55,7 @@ class Instances:
 
     def queue_task(self, i: int, task: TaskLike, seed: int | None = None) -> None:
         """Hold a task (and a seed) for the next reset of instance i that names none."""
-        self._queued[i] = self.as_task(task), seed_or_none(seed)
-
-    def as_task(self, task: TaskLike) -> Task:
-        """Give ``task`` as a checked Task; ValueError for one that cannot be played or shown."""
-        checked = self.family.as_task(task)
-        self.family.suffix_of(checked)  # refused now rather than in the middle of a step
-        return checked
+        self._queued[i] = self.family.as_playable_task(task), seed_or_none(seed)  # not refused in a step
 
     def rng(self, i: int) -> np.random.Generator:
         """Give the generator of instance i; a fresh one, seeded by the system, where none was seeded."""

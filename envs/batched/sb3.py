@@ -36,7 +36,7 @@ class BatchedVecEnv(VecEnv):
 
     def reset(self) -> NDArray[np.float32]:
         """Start episodes of all instances, with the seeds and options that were set."""
-        tasks = checked_tasks_of_each(self._options, self.instances.as_task)
+        tasks = checked_tasks_of_each(self._options, self.instances.family.as_playable_task)
         self.instances.start(np.arange(self.num_envs), tasks, self._seeds)
         self._reset_seeds()
         self._reset_options()

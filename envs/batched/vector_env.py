@@ -51,7 +51,7 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
 
         seed: of that reset; without index, instance i gets ``seed + i``.
         """
-        seeds, checked = queued_seeds(seed, index, self.num_envs), self.instances.as_task(task)
+        seeds, checked = queued_seeds(seed, index, self.num_envs), self.instances.family.as_playable_task(task)
         for i, own_seed in seeds.items():
             self.instances.queue_task(i, checked, own_seed)
 
@@ -64,7 +64,7 @@ class BatchedVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]
 
         seed: instance i gets ``seed + i``, or its own of a list.
         """
-        who, tasks, seeds = checked_reset(seed, options, self.num_envs, self.instances.as_task)
+        who, tasks, seeds = checked_reset(seed, options, self.num_envs, self.instances.family.as_playable_task)
         self.instances.start(who, tasks, seeds)
         started = np.zeros(self.num_envs, dtype=np.bool_)
         started[who] = True
